@@ -1,0 +1,3 @@
+//! The aliasd binary: everything is in the library.
+
+fn main() {}

@@ -1,0 +1,6 @@
+//! The business of aliasd: what an address of ours stands for, what becomes of a message, what the owner and the
+//! correspondent may see of one another. Pure: no I/O, no clock, no randomness; what it needs from outside it asks
+//! for through [`ports`].
+
+pub mod alias;
+pub mod ports;

@@ -1,0 +1,120 @@
+//! What the business needs from outside, as traits. Adapters implement them; nothing here knows which.
+
+use std::future::Future;
+
+use bytes::Bytes;
+
+use crate::mail::{Address, Timestamp};
+use crate::smtp::{Delivered, Failure, ReversePath};
+
+use super::alias::{Alias, AliasId, CatchAll, Contact, Lookup};
+
+/// The directory cannot answer now; the sender may try again.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("the directory cannot answer: {0}")]
+pub struct Unavailable(pub String);
+
+/// A contact that a message needs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WantedContact {
+    /// The outside address.
+    pub address: Address,
+    /// The display name seen with it, if any; kept when the contact has none.
+    pub name: Option<String>,
+    /// The reverse alias that it gets if it is new.
+    pub reverse_alias: Address,
+}
+
+/// What is counted per alias.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Counted {
+    /// A message that reached a mailbox.
+    Forwarded,
+    /// A reply that reached a contact.
+    Replied,
+    /// A message that was refused or discarded by the owner's wish.
+    Blocked,
+}
+
+/// Aliases and contacts. Answers may come from a cache that is at most a second behind other nodes.
+pub trait Directory: Send + Sync + 'static {
+    /// What `address` stands for; `+tag` and catch-all are followed.
+    fn lookup(&self, address: &Address) -> impl Future<Output = Result<Lookup, Unavailable>> + Send;
+
+    /// The contact of this alias with this address, if there is one.
+    fn find_contact(
+        &self,
+        alias: AliasId,
+        address: &Address,
+    ) -> impl Future<Output = Result<Option<Contact>, Unavailable>> + Send;
+
+    /// The contacts for `wanted`, in its order; missing ones are made (durably) first.
+    fn contacts(
+        &self,
+        alias: &Alias,
+        wanted: &[WantedContact],
+    ) -> impl Future<Output = Result<Vec<Contact>, Unavailable>> + Send;
+
+    /// Makes the alias that a catch-all allows, or returns the one that another transaction just made.
+    fn create_alias(
+        &self,
+        rule: &CatchAll,
+        address: &Address,
+    ) -> impl Future<Output = Result<std::sync::Arc<Alias>, Unavailable>> + Send;
+
+    /// Counts; never waits. Counters reach the tables within 10 seconds.
+    fn count(&self, alias: AliasId, what: Counted);
+}
+
+/// A message as it is handed to a next hop: one head of our own making and a body that is shared.
+#[derive(Debug, Clone)]
+pub struct Content {
+    /// Header section with the empty line that ends it, CRLF line ends.
+    pub head: Bytes,
+    /// Everything after it, as it came.
+    pub body: Bytes,
+    /// An octet above 127 is in it: the next hop must offer 8BITMIME (RFC 6152).
+    pub eight_bit: bool,
+    /// Its header section needs SMTPUTF8 (RFC 6531).
+    pub smtputf8: bool,
+}
+
+/// One outgoing message for one recipient.
+#[derive(Debug, Clone)]
+pub struct Delivery {
+    /// For the log: the transaction's id and a number.
+    pub id: String,
+    /// Our return path.
+    pub from: ReversePath,
+    /// The mailbox or the contact.
+    pub to: Address,
+    /// The message.
+    pub content: Content,
+}
+
+/// What became of a delivery.
+#[derive(Debug, Clone)]
+pub enum Outcome {
+    /// The next hop has taken it.
+    Delivered(Delivered),
+    /// The next hop said no for good (5xx), or it can never be sent as it is.
+    Rejected(Failure),
+    /// Not now.
+    Deferred(Failure),
+    /// The final dot was sent and no answer came: it may have been taken.
+    Uncertain(Failure),
+}
+
+/// Sends a message to its next hop.
+pub trait Transport: Send + Sync + 'static {
+    /// Tries once: all hosts of the next hop, in their order.
+    fn deliver(&self, delivery: Delivery) -> impl Future<Output = Outcome> + Send;
+}
+
+/// The time and randomness of a running daemon; tests have their own.
+pub trait Surroundings: Send + Sync + 'static {
+    /// Now.
+    fn now(&self) -> Timestamp;
+    /// Unpredictable bytes.
+    fn random(&self, into: &mut [u8]);
+}
