@@ -3,4 +3,10 @@
 //! for through [`ports`].
 
 pub mod alias;
+pub mod keys;
+pub mod loop_header;
 pub mod ports;
+pub mod redact;
+pub mod return_path;
+pub mod reverse;
+pub mod transaction;
