@@ -16,6 +16,9 @@ const RFC3339: &[BorrowedFormatItem<'_>] =
     format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:3]Z");
 
 impl Timestamp {
+    /// 1970-01-01 00:00 UTC.
+    pub const EPOCH: Self = Self(0);
+
     /// From milliseconds since 1970-01-01 UTC; a value beyond the year 9999 is cut to it.
     #[must_use]
     pub fn from_millis(millis: i64) -> Self {

@@ -1,1 +1,9 @@
-//! queue
+//! Taking messages in and getting them to their next hop: use cases over the ports of [`crate::relay`].
+
+mod gather;
+pub mod intake;
+mod journal;
+mod partly;
+mod prepare;
+
+pub use intake::{Client, Intake, Policy};

@@ -41,6 +41,12 @@ pub trait Directory: Send + Sync + 'static {
     /// What `address` stands for; `+tag` and catch-all are followed.
     fn lookup(&self, address: &Address) -> impl Future<Output = Result<Lookup, Unavailable>> + Send;
 
+    /// The alias with this id, unless it was deleted. For the rare mail that names it by a token.
+    fn alias(
+        &self,
+        id: AliasId,
+    ) -> impl Future<Output = Result<Option<std::sync::Arc<Alias>>, Unavailable>> + Send;
+
     /// The contact of this alias with this address, if there is one.
     fn find_contact(
         &self,

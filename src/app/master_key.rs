@@ -1,0 +1,116 @@
+//! The master key: 32 random bytes in a file, made on the first start.
+//!
+//! All nodes of one database share it. Losing it makes every return path and sealed token that is out there useless, so
+//! a file that is there but unreadable is fatal and never replaced.
+
+use std::io::{ErrorKind, Read, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use zeroize::Zeroizing;
+
+use crate::relay::keys::MASTER_KEY_LENGTH;
+
+/// The key's bytes; wiped from memory when dropped.
+pub type MasterKey = Zeroizing<[u8; MASTER_KEY_LENGTH]>;
+
+/// Why there is no master key.
+#[derive(Debug, thiserror::Error)]
+pub enum MasterKeyError {
+    /// The file cannot be read or written.
+    #[error("the master key {path}: cannot {doing} it: {source}")]
+    Io {
+        /// Which file.
+        path: PathBuf,
+        /// `read`, `make`.
+        doing: &'static str,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// The file holds something else.
+    #[error(
+        "the master key {path} has {found} bytes, and a master key has {MASTER_KEY_LENGTH}: \
+         put the right file back (a new key would make every return path that is out there useless)"
+    )]
+    Length {
+        /// Which file.
+        path: PathBuf,
+        /// Its length, as far as it was read.
+        found: usize,
+    },
+}
+
+/// Reads the key, or makes it (mode 0600, its folder 0700) when there is no such file.
+///
+/// # Errors
+/// When the file is there and is no key, or it can be neither read nor made.
+pub fn read_or_make(path: &Path) -> Result<MasterKey, MasterKeyError> {
+    match read(path) {
+        Err(MasterKeyError::Io { source, .. }) if source.kind() == ErrorKind::NotFound => {
+            make(path).map_err(|source| MasterKeyError::Io { path: path.into(), doing: "make", source })?;
+            read(path)
+        }
+        answer => answer,
+    }
+}
+
+fn read(path: &Path) -> Result<MasterKey, MasterKeyError> {
+    let failed = |source| MasterKeyError::Io { path: path.into(), doing: "read", source };
+    let mut bytes = Zeroizing::new(Vec::with_capacity(MASTER_KEY_LENGTH + 1));
+    let file = std::fs::File::open(path).map_err(failed)?;
+    file.take(MASTER_KEY_LENGTH as u64 + 1).read_to_end(&mut bytes).map_err(failed)?;
+    match <[u8; MASTER_KEY_LENGTH]>::try_from(bytes.as_slice()) {
+        Ok(key) => Ok(Zeroizing::new(key)),
+        Err(_) => Err(MasterKeyError::Length { path: path.into(), found: bytes.len() }),
+    }
+}
+
+/// Writes a fresh key beside its place and links it there: of two processes that start at once, one wins and the other
+/// reads what the winner wrote; a crash leaves no half-written key.
+fn make(path: &Path) -> std::io::Result<()> {
+    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+    }
+    let mut key = Zeroizing::new([0; MASTER_KEY_LENGTH]);
+    aws_lc_rs::rand::fill(&mut *key).map_err(|_| std::io::Error::other("the system gives no random bytes"))?;
+    let draft = path.with_extension(format!("new-{}", std::process::id()));
+    let mut file = std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&draft)?;
+    file.write_all(&*key)?;
+    file.sync_all()?;
+    let linked = std::fs::hard_link(&draft, path);
+    std::fs::remove_file(&draft)?;
+    match linked {
+        Err(error) if error.kind() != ErrorKind::AlreadyExists => Err(error),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt;
+
+    #[test]
+    fn it_is_made_once_and_private() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("data/master.key");
+        let first = read_or_make(&path).unwrap();
+        assert_ne!(*first, [0; MASTER_KEY_LENGTH]);
+        assert_eq!(*first, *read_or_make(&path).unwrap());
+        let mode = |p: &Path| std::fs::metadata(p).unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode(&path), 0o600);
+        assert_eq!(std::fs::read_dir(path.parent().unwrap()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_file_that_is_no_key_is_never_replaced() {
+        let folder = tempfile::tempdir().unwrap();
+        for content in [&b""[..], &[1; 31], &[1; 33]] {
+            let path = folder.path().join("master.key");
+            std::fs::write(&path, content).unwrap();
+            let error = read_or_make(&path).unwrap_err().to_string();
+            assert!(error.contains("put the right file back"), "{error}");
+            assert_eq!(std::fs::read(&path).unwrap(), content);
+        }
+    }
+}

@@ -1,0 +1,62 @@
+//! Asking the directory about everyone whom a message names.
+
+use std::collections::HashMap;
+
+use crate::mail::{Address, Message};
+use crate::relay::alias::{Alias, Lookup};
+use crate::relay::correspondents::{self, Correspondent, Known, MAX_CONTACTS};
+use crate::relay::ports::{Directory, Surroundings, Unavailable, WantedContact};
+use crate::relay::refusal::Refused;
+use crate::relay::reply;
+use crate::relay::reverse::{self, Readability, TOKEN_BYTES};
+
+use super::prepare::Case;
+
+/// Finds or makes the contacts that a forward needs; addresses of our own domains are told apart, except the author's:
+/// whoever writes is a contact.
+pub(super) async fn contacts<D: Directory, S: Surroundings>(
+    directory: &D,
+    surroundings: &S,
+    case: &Case<'_>,
+    alias: &Alias,
+) -> Result<Known, Unavailable> {
+    let mut known = Known::default();
+    let mut wanted = Vec::new();
+    for (position, person) in correspondents::of(&case.message, alias).into_iter().enumerate() {
+        if wanted.len() == MAX_CONTACTS {
+            break;
+        }
+        if position > 0 && directory.lookup(&person.address).await? != Lookup::ForeignDomain {
+            known.ours.push(person.address);
+        } else {
+            wanted.extend(want(surroundings, alias, person));
+        }
+    }
+    let contacts = directory.contacts(alias, &wanted).await?;
+    known.contacts = contacts.into_iter().map(|contact| (contact.address.clone(), contact)).collect();
+    Ok(known)
+}
+
+fn want<S: Surroundings>(surroundings: &S, alias: &Alias, person: Correspondent) -> Option<WantedContact> {
+    let mut random = [0; TOKEN_BYTES];
+    surroundings.random(&mut random);
+    let readability = Readability::from_opaque(alias.opaque_reverse_aliases);
+    let domain = alias.address.domain()?;
+    let reverse_alias = reverse::compose(&person.address, domain, readability, random).ok()?;
+    Some(WantedContact { address: person.address, name: person.name, reverse_alias })
+}
+
+/// What the directory says of everyone in `To` and `Cc` of a reply.
+pub(super) async fn addressed<D: Directory>(
+    directory: &D,
+    message: &Message,
+) -> Result<HashMap<Address, Lookup>, Refused> {
+    let mut answers = HashMap::new();
+    for address in reply::addressed(message)? {
+        if !answers.contains_key(&address) {
+            let lookup = directory.lookup(&address).await?;
+            answers.insert(address, lookup);
+        }
+    }
+    Ok(answers)
+}

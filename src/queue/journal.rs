@@ -1,0 +1,133 @@
+//! What the log says of a transaction and of each delivery: one line each, addresses as [`Redactor`] shows them.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::relay::ports::{Delivery, Outcome};
+use crate::relay::redact::Redactor;
+use crate::relay::recipient::Recipient;
+use crate::relay::transaction::TransactionId;
+use crate::smtp::{Failure, Reply, Transaction};
+
+/// How long the stages of a transaction took.
+#[derive(Debug)]
+pub(super) struct Stages {
+    last: Instant,
+    decide: Duration,
+    deliver: Duration,
+}
+
+impl Stages {
+    pub(super) fn start() -> Self {
+        Self { last: Instant::now(), decide: Duration::ZERO, deliver: Duration::ZERO }
+    }
+
+    /// Everything is decided and composed.
+    pub(super) fn decided(&mut self) {
+        self.decide = self.lap();
+    }
+
+    /// Every delivery has its outcome.
+    pub(super) fn delivered(&mut self) {
+        self.deliver = self.lap();
+    }
+
+    fn lap(&mut self) -> Duration {
+        let now = Instant::now();
+        now - std::mem::replace(&mut self.last, now)
+    }
+}
+
+/// Writes the lines.
+#[derive(Debug)]
+pub(super) struct Journal {
+    redactor: Redactor,
+}
+
+impl Journal {
+    pub(super) fn new(redactor: Redactor) -> Self {
+        Self { redactor }
+    }
+
+    /// One line for a transaction.
+    pub(super) fn transaction(
+        &self,
+        id: TransactionId,
+        transaction: &Transaction<Recipient>,
+        reply: &Reply,
+        stages: &Stages,
+    ) {
+        tracing::info!(
+            %id,
+            from = self.redactor.reverse_path(&transaction.from),
+            recipients = self.recipients(transaction),
+            bytes = transaction.body.len(),
+            decide_ms = millis(stages.decide),
+            deliver_ms = millis(stages.deliver),
+            reply = reply.code(),
+            enhanced = reply.enhanced().map(tracing::field::display),
+            "transaction"
+        );
+    }
+
+    fn recipients(&self, transaction: &Transaction<Recipient>) -> String {
+        let shown: Vec<_> = transaction.recipients.iter().map(|(_, to)| self.recipient(to)).collect();
+        shown.join(",")
+    }
+
+    fn recipient(&self, recipient: &Recipient) -> String {
+        match recipient {
+            Recipient::Alias(_, address) => format!("alias {}", self.redactor.address(address)),
+            Recipient::New(_, address) => format!("new alias {}", self.redactor.address(address)),
+            Recipient::Discard(alias) => format!("discarded for {}", self.redactor.address(&alias.address)),
+            Recipient::Reverse(alias, contact) => format!(
+                "reply of {} to {}",
+                self.redactor.address(&alias.address),
+                self.redactor.address(&contact.address)
+            ),
+            Recipient::Bounce(_, alias) => format!("bounce for {}", self.redactor.address(&alias.address)),
+            Recipient::Postmaster(..) => "postmaster".to_owned(),
+        }
+    }
+
+    /// One line for a delivery.
+    pub(super) fn delivery(&self, delivery: &Delivery, outcome: &Outcome, took: Duration) {
+        let to = self.redactor.address(&delivery.to);
+        let (id, took_ms) = (delivery.id.as_str(), millis(took));
+        match outcome {
+            Outcome::Delivered(by) => {
+                let reply = self.redactor.text(&by.reply);
+                tracing::info!(id, to, outcome = "delivered", host = by.host, reply, took_ms, "delivery");
+            }
+            Outcome::Rejected(failure) => self.failed(id, &to, "rejected", failure, took_ms),
+            Outcome::Deferred(failure) => self.failed(id, &to, "deferred", failure, took_ms),
+            Outcome::Uncertain(failure) => self.failed(id, &to, "uncertain", failure, took_ms),
+        }
+    }
+
+    fn failed(&self, id: &str, to: &str, outcome: &str, failure: &Failure, took_ms: u64) {
+        let (class, subject, detail) = failure.enhanced;
+        tracing::warn!(
+            id,
+            to,
+            outcome,
+            host = failure.host,
+            code = failure.code,
+            enhanced = format!("{class}.{subject}.{detail}"),
+            reason = self.redactor.text(&failure.text),
+            took_ms,
+            "delivery"
+        );
+    }
+
+    /// A delivery that an earlier attempt of the same transaction has made.
+    pub(super) fn already_delivered(&self, delivery: &Delivery) {
+        let to = self.redactor.address(&delivery.to);
+        tracing::info!(id = delivery.id, to, outcome = "delivered by an earlier attempt", "delivery");
+    }
+}
+
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,153 @@
+//! Every reason for which aliasd says no, and the one place that maps it to a reply.
+//!
+//! The texts are read by senders, so none of them names a mailbox, except those for a session that has already named it
+//! itself (the owner's answers through a reverse alias).
+
+use crate::mail::Address;
+use crate::smtp::{Enhanced, Reply};
+
+/// Why a recipient or a message is refused.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Refused {
+    /// The domain is not one of ours: there is no setting that makes an open relay.
+    ForeignDomain,
+    /// Our domain, and nobody has this local part.
+    UnknownAlias,
+    /// It was an alias once.
+    DeletedAlias,
+    /// The alias is switched off, or its time is over.
+    DisabledAlias,
+    /// The owner does not want mail from this sender.
+    BlockedSender,
+    /// `postmaster@` or `abuse@`, and the configuration names nobody for it.
+    NoPostmaster,
+    /// None of the alias's mailboxes takes mail for now.
+    NoMailboxNow,
+    /// The alias has been through here with this message.
+    Loop,
+    /// More `Received` fields than any sane path has.
+    TooManyHops,
+    /// The header section is beyond the limits.
+    HeaderSection(&'static str),
+    /// `From` is missing, repeated or unreadable.
+    From(&'static str),
+    /// A reply without proof that it comes from the owner.
+    NoProof,
+    /// The author of a reply is not a mailbox of the alias.
+    NotTheOwner,
+    /// A disabled alias cannot send.
+    DisabledAliasSends,
+    /// A reply names an address in the clear, which would show the mailbox to it.
+    ForeignRecipient(Address),
+    /// A reply names a reverse alias of another alias, which would tie the two together.
+    OtherAlias(Address),
+    /// `To` or `Cc` of a reply cannot be read, so nobody knows whom it would show the mailbox to.
+    UnreadableRecipients,
+    /// The mailbox lies at one of our own domains.
+    MailboxIsOurs,
+    /// The directory does not answer.
+    Directory,
+}
+
+impl Refused {
+    /// What the sender is told.
+    #[must_use]
+    pub fn reply(&self) -> Reply {
+        let (code, enhanced, text) = self.wire();
+        match self {
+            Self::ForeignRecipient(address) | Self::OtherAlias(address) => {
+                Reply::new(code, enhanced, format!("{text}: {address}"))
+            }
+            Self::HeaderSection(detail) | Self::From(detail) => {
+                Reply::new(code, enhanced, format!("{text}: {detail}"))
+            }
+            _ => Reply::new(code, enhanced, text),
+        }
+    }
+
+    /// Basic code (RFC 5321, section 4.2), enhanced code (RFC 3463) and text.
+    fn wire(&self) -> (u16, Enhanced, &'static str) {
+        match self {
+            Self::ForeignDomain => (550, Enhanced(5, 7, 1), "relaying denied: this domain is not served here"),
+            Self::UnknownAlias | Self::DeletedAlias => (550, Enhanced(5, 1, 1), "no such address here"),
+            Self::DisabledAlias => (550, Enhanced(5, 7, 1), "this address does not take mail"),
+            Self::BlockedSender => (550, Enhanced(5, 7, 1), "this address does not take mail from you"),
+            Self::NoPostmaster => (550, Enhanced(5, 1, 1), "nobody reads this address here"),
+            Self::NoMailboxNow => (450, Enhanced(4, 2, 1), "this address takes no mail for now, try again later"),
+            Self::Loop => (554, Enhanced(5, 4, 6), "mail loop: this message has been here before"),
+            Self::TooManyHops => (554, Enhanced(5, 4, 6), "mail loop: too many Received fields"),
+            Self::HeaderSection(_) => (550, Enhanced(5, 6, 0), "the header section cannot be taken"),
+            Self::From(_) => (550, Enhanced(5, 6, 0), "the From field cannot be taken"),
+            Self::NoProof => (
+                550,
+                Enhanced(5, 7, 1),
+                "a reply needs proof that it comes from a mailbox of the alias: send it through a server \
+                 in authentication.trusted_networks",
+            ),
+            Self::NotTheOwner => (
+                550,
+                Enhanced(5, 7, 1),
+                "the From address is not a mailbox of this alias: send the reply from a mailbox that gets its mail",
+            ),
+            Self::DisabledAliasSends => {
+                (550, Enhanced(5, 7, 1), "the alias is disabled and cannot send: enable it first")
+            }
+            Self::ForeignRecipient(_) => (
+                550,
+                Enhanced(5, 7, 1),
+                "this recipient would see your mailbox; write to a reverse alias instead (aliasd contact add)",
+            ),
+            Self::OtherAlias(_) => {
+                (550, Enhanced(5, 7, 1), "this recipient belongs to another alias of yours; send separate messages")
+            }
+            Self::UnreadableRecipients => {
+                (550, Enhanced(5, 6, 0), "To or Cc cannot be read, so the message might show your mailbox")
+            }
+            Self::MailboxIsOurs => {
+                (554, Enhanced(5, 4, 6), "mail loop: the destination of this address is here")
+            }
+            Self::Directory => (451, Enhanced(4, 3, 0), "the directory cannot answer now, try again later"),
+        }
+    }
+}
+
+impl From<super::ports::Unavailable> for Refused {
+    fn from(_: super::ports::Unavailable) -> Self {
+        Self::Directory
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_codes_are_those_of_the_design() {
+        let to = |t: &str| Address::parse(t).unwrap();
+        for (refused, start) in [
+            (Refused::ForeignDomain, "550 5.7.1 "),
+            (Refused::UnknownAlias, "550 5.1.1 "),
+            (Refused::DeletedAlias, "550 5.1.1 "),
+            (Refused::DisabledAlias, "550 5.7.1 "),
+            (Refused::BlockedSender, "550 5.7.1 "),
+            (Refused::Loop, "554 5.4.6 "),
+            (Refused::TooManyHops, "554 5.4.6 "),
+            (Refused::From("there is none"), "550 5.6.0 "),
+            (Refused::NoProof, "550 5.7.1 "),
+            (Refused::ForeignRecipient(to("jane@example.org")), "550 5.7.1 "),
+            (Refused::Directory, "451 4.3.0 "),
+        ] {
+            let mut wire = Vec::new();
+            refused.reply().write_to(&mut wire);
+            let wire = String::from_utf8(wire).unwrap();
+            assert!(wire.starts_with(start), "{wire}");
+        }
+    }
+
+    #[test]
+    fn a_named_recipient_is_named() {
+        let mut wire = Vec::new();
+        Refused::ForeignRecipient(Address::parse("jane@example.org").unwrap()).reply().write_to(&mut wire);
+        assert!(String::from_utf8(wire).unwrap().contains("jane@example.org"));
+    }
+}

@@ -1,0 +1,206 @@
+//! A reply: what a contact gets of a message that the owner wrote to a reverse alias.
+//!
+//! The header section is put together anew from an allow-list, so that nothing of the owner's server, program or mailbox
+//! gets through by being unknown to us.
+
+use std::collections::HashMap;
+
+use crate::mail::address_list::{self, Rewrite, Rewritten, Unreadable};
+use crate::mail::{Address, Edits, Field, Message, NamedAddress, Timestamp, fold, message_id, received};
+
+use super::alias::{Alias, Lookup};
+use super::content;
+use super::correspondents;
+use super::ports::Content;
+use super::recipient::takes_mail;
+use super::refusal::Refused;
+use super::trace::Trace;
+
+/// Fields that a reply may carry as its author wrote them; `Content-*` besides.
+const ALLOWED: [&str; 9] = [
+    "Subject",
+    "Message-ID",
+    "In-Reply-To",
+    "References",
+    "MIME-Version",
+    "Auto-Submitted",
+    "Importance",
+    "X-Priority",
+    "Priority",
+];
+const ALLOWED_PREFIX: &str = "Content-";
+
+/// What is known of the session that hands over a reply.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Evidence {
+    /// It comes from one of the owner's own servers.
+    TrustedNetwork,
+    /// Nothing is known.
+    None,
+}
+
+/// Whether the owner of the alias wrote this.
+///
+/// # Errors
+/// [`Refused::NoProof`], [`Refused::NotTheOwner`], [`Refused::DisabledAliasSends`], or a `From` that says nothing.
+pub fn authorize(message: &Message, alias: &Alias, evidence: Evidence, now: Timestamp) -> Result<(), Refused> {
+    let author = correspondents::author(message)?;
+    if evidence == Evidence::None {
+        return Err(Refused::NoProof);
+    }
+    if !alias.mailboxes.iter().any(|mailbox| mailbox.address == author.address) {
+        return Err(Refused::NotTheOwner);
+    }
+    if sole_author(message) != Some(true) {
+        return Err(Refused::From("it names more than one author"));
+    }
+    if !takes_mail(alias, now) {
+        return Err(Refused::DisabledAliasSends);
+    }
+    Ok(())
+}
+
+fn sole_author(message: &Message) -> Option<bool> {
+    let (_, field) = message.named("From").next()?;
+    Some(address_list::parse(message.value(field)).mailboxes().count() == 1)
+}
+
+/// Everyone in `To` and `Cc`, whom the directory has to be asked about.
+///
+/// # Errors
+/// [`Refused::UnreadableRecipients`] when a part of them cannot be read.
+pub fn addressed(message: &Message) -> Result<Vec<Address>, Refused> {
+    let mut found = Vec::new();
+    for (_, field) in ["To", "Cc"].iter().flat_map(|name| message.named(name)) {
+        let list = address_list::parse(message.value(field));
+        if !list.is_wholly_readable() {
+            return Err(Refused::UnreadableRecipients);
+        }
+        found.extend(list.mailboxes().map(|named| named.address.clone()));
+    }
+    Ok(found)
+}
+
+/// Refuses a reply whose `To` or `Cc` would show the mailbox to somebody, or one alias to another's contact.
+///
+/// # Errors
+/// Names the address.
+pub fn check_addressed(alias: &Alias, answers: &HashMap<Address, Lookup>) -> Result<(), Refused> {
+    let mut addresses: Vec<_> = answers.iter().collect();
+    addresses.sort_by_key(|(address, _)| *address);
+    for (address, lookup) in addresses {
+        match lookup {
+            Lookup::ReverseAlias(owner, _) if owner.id == alias.id => {}
+            Lookup::ReverseAlias(..) => return Err(Refused::OtherAlias(address.clone())),
+            _ if correspondents::is_alias(alias, address) => {}
+            _ => return Err(Refused::ForeignRecipient(address.clone())),
+        }
+    }
+    Ok(())
+}
+
+/// A message on its way to contacts of an alias.
+#[derive(Debug)]
+pub struct ReplyMessage<'a> {
+    /// As the owner wrote it.
+    pub message: &'a Message,
+    /// The alias that it leaves as.
+    pub alias: &'a Alias,
+    /// What the directory says of everyone in `To` and `Cc`.
+    pub answers: &'a HashMap<Address, Lookup>,
+    /// How it came; of this only our own part is told.
+    pub trace: &'a Trace<'a>,
+}
+
+impl ReplyMessage<'_> {
+    /// The message as the contact gets it.
+    #[must_use]
+    pub fn compose(&self) -> Content {
+        let mut edits = Edits::new(self.message);
+        let mut has_recipient = false;
+        for (index, field) in self.message.fields().iter().enumerate() {
+            has_recipient |= self.edit_field(&mut edits, index, field);
+        }
+        if !has_recipient {
+            edits.append(fold::unstructured("To", "undisclosed-recipients:;"));
+        }
+        self.add_missing(&mut edits);
+        edits.insert_top(self.received());
+        content::finish(edits.render(), self.trace.smtputf8)
+    }
+
+    /// Keeps, rewrites or removes a field; tells whether it leaves a recipient behind.
+    fn edit_field(&self, edits: &mut Edits<'_>, index: usize, field: &Field) -> bool {
+        match self.message.name(field).map(str::to_ascii_lowercase).as_deref() {
+            Some("from") => edits.replace(index, self.from()),
+            Some("date") => edits.replace(index, self.date(field)),
+            Some("to") => return self.rewrite_people(edits, index, field, "To"),
+            Some("cc") => return self.rewrite_people(edits, index, field, "Cc"),
+            Some(name) if is_allowed(name) => {}
+            _ => edits.remove(index),
+        }
+        false
+    }
+
+    fn from(&self) -> Vec<u8> {
+        let name = self.alias.display_name.clone();
+        fold::addresses("From", &[(name, self.alias.address.clone())])
+    }
+
+    /// The time zone would tell where the owner lives.
+    fn date(&self, field: &Field) -> Vec<u8> {
+        let written = crate::mail::date::parse_rfc5322(self.message.value(field));
+        fold::unstructured("Date", &written.unwrap_or(self.trace.now).to_rfc5322())
+    }
+
+    /// Contacts in place of reverse aliases; the alias itself goes.
+    fn rewrite_people(&self, edits: &mut Edits<'_>, index: usize, field: &Field, name: &str) -> bool {
+        let value = self.message.value(field);
+        match address_list::rewrite(name, value, Unreadable::Drop, |person| self.real_person(person)) {
+            Rewritten::Unchanged => true,
+            Rewritten::Changed(bytes) => {
+                edits.replace(index, bytes);
+                true
+            }
+            Rewritten::Empty => {
+                edits.remove(index);
+                false
+            }
+        }
+    }
+
+    fn real_person(&self, person: &NamedAddress) -> Rewrite {
+        match self.answers.get(&person.address) {
+            Some(Lookup::ReverseAlias(_, contact)) => {
+                Rewrite::Replace { name: contact.name.clone(), address: contact.address.clone() }
+            }
+            _ => Rewrite::Drop,
+        }
+    }
+
+    /// Our own step and nothing before it: the owner's server must not show.
+    fn received(&self) -> Vec<u8> {
+        received::compose(&received::Stamp {
+            from: None,
+            by: self.trace.hostname,
+            protocol: received::Protocol::of(self.trace.esmtp, self.trace.smtputf8),
+            id: &self.trace.id.to_string(),
+            recipient: None,
+            at: self.trace.now,
+        })
+    }
+
+    fn add_missing(&self, edits: &mut Edits<'_>) {
+        if self.message.named("Date").next().is_none() {
+            edits.append(fold::unstructured("Date", &self.trace.now.to_rfc5322()));
+        }
+        if self.message.named("Message-ID").next().is_none() {
+            edits.append(message_id::compose(&self.trace.id.to_string(), self.trace.hostname));
+        }
+    }
+}
+
+fn is_allowed(lower_case_name: &str) -> bool {
+    ALLOWED.iter().any(|allowed| allowed.eq_ignore_ascii_case(lower_case_name))
+        || lower_case_name.starts_with(&ALLOWED_PREFIX.to_ascii_lowercase())
+}
