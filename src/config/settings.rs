@@ -1,0 +1,184 @@
+//! What the configuration means: values that the daemon works with.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use ipnet::IpNet;
+use secrecy::SecretString;
+
+use crate::mail::{Address, DomainName};
+
+use super::environment::Environment;
+use super::error::{ConfigError, ConfigErrors};
+use super::layers::Layers;
+use super::{keys::Key, table};
+
+/// All settings. `Debug` shows no secret.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Our name in the banner, in EHLO and in `Received`.
+    pub hostname: DomainName,
+    /// The folder of the SQLite file and of `master.key`; it may not be there yet.
+    pub data_dir: PathBuf,
+    /// Where everything is kept.
+    pub database: Database,
+    /// Mail coming in.
+    pub smtp: Smtp,
+    /// Mail going out.
+    pub delivery: Delivery,
+    /// The file of the key that seals what is at rest, 32 bytes; it may not be there yet.
+    pub master_key: PathBuf,
+    /// Name servers; none means those of the system.
+    pub dns_servers: Vec<SocketAddr>,
+    /// Mail from these counts as authenticated.
+    pub trusted_networks: Vec<IpNet>,
+    /// Logs.
+    pub telemetry: Telemetry,
+}
+
+/// Which database.
+#[derive(Debug, Clone)]
+pub enum Database {
+    /// The embedded one, in this file.
+    Sqlite(PathBuf),
+    /// MySQL or MariaDB, as a URL: `mysql://user:password@host:port/name`.
+    MySql(SecretString),
+}
+
+/// Mail coming in.
+#[derive(Debug, Clone)]
+pub struct Smtp {
+    /// At least one.
+    pub listen: Vec<SocketAddr>,
+    /// In bytes.
+    pub max_message_size: u64,
+    /// Of one message.
+    pub max_recipients: usize,
+    /// At a time.
+    pub max_connections: usize,
+    /// At a time, from one address.
+    pub max_connections_per_ip: usize,
+    /// What becomes of a line that does not end with CR LF.
+    pub bare_newline: BareNewline,
+    /// Who gets mail for `postmaster` and `abuse`.
+    pub postmaster: Option<Address>,
+}
+
+/// What becomes of a line that ends with LF or CR alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BareNewline {
+    /// The message is refused.
+    Reject,
+    /// It becomes CR LF.
+    Normalize,
+}
+
+/// Mail going out.
+#[derive(Debug, Clone)]
+pub struct Delivery {
+    /// How long a sender waits for the outcome.
+    pub direct_timeout: Duration,
+    /// A URL with the scheme `smtp`, `smtp+starttls` or `smtps`, perhaps with a login; none means the MX of each domain.
+    pub smarthost: Option<SecretString>,
+    /// Bytes of messages under way; at least [`Smtp::max_message_size`].
+    pub max_memory: u64,
+}
+
+/// Logs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Telemetry {
+    /// A directive that `tracing_subscriber::EnvFilter` takes.
+    pub log: String,
+    /// How a line looks.
+    pub log_format: LogFormat,
+    /// Addresses are hashed.
+    pub redact: bool,
+}
+
+/// How a line of the log looks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object.
+    Json,
+}
+
+impl Settings {
+    /// What was typed, taken together.
+    pub(super) fn from_layers(layers: &Layers, environment: &Environment) -> Result<Self, ConfigErrors> {
+        let settings = Meaning { layers, environment }.settings()?;
+        check_memory(&settings, layers)?;
+        Ok(settings)
+    }
+}
+
+/// Asks the layers key by key.
+struct Meaning<'a> {
+    layers: &'a Layers,
+    environment: &'a Environment,
+}
+
+impl Meaning<'_> {
+    fn get<T>(&self, key: &Key<T>) -> Result<T, ConfigError> {
+        self.layers.get(key, self.environment)
+    }
+
+    fn settings(&self) -> Result<Settings, ConfigError> {
+        Ok(Settings {
+            hostname: self.get(&table::HOSTNAME)?,
+            data_dir: self.get(&table::DATA_DIR)?,
+            database: self.get(&table::DATABASE_URL)?,
+            smtp: self.smtp()?,
+            delivery: self.delivery()?,
+            master_key: self.get(&table::MASTER_KEY)?,
+            dns_servers: self.get(&table::DNS_SERVERS)?,
+            trusted_networks: self.get(&table::TRUSTED_NETWORKS)?,
+            telemetry: self.telemetry()?,
+        })
+    }
+
+    fn smtp(&self) -> Result<Smtp, ConfigError> {
+        Ok(Smtp {
+            listen: self.get(&table::LISTEN)?,
+            max_message_size: self.get(&table::MAX_MESSAGE_SIZE)?,
+            max_recipients: self.get(&table::MAX_RECIPIENTS)?,
+            max_connections: self.get(&table::MAX_CONNECTIONS)?,
+            max_connections_per_ip: self.get(&table::MAX_CONNECTIONS_PER_IP)?,
+            bare_newline: self.get(&table::BARE_NEWLINE)?,
+            postmaster: self.get(&table::POSTMASTER)?,
+        })
+    }
+
+    fn delivery(&self) -> Result<Delivery, ConfigError> {
+        Ok(Delivery {
+            direct_timeout: self.get(&table::DIRECT_TIMEOUT)?,
+            smarthost: self.get(&table::SMARTHOST)?,
+            max_memory: self.get(&table::MAX_MEMORY)?,
+        })
+    }
+
+    fn telemetry(&self) -> Result<Telemetry, ConfigError> {
+        Ok(Telemetry {
+            log: self.get(&table::LOG)?,
+            log_format: self.get(&table::LOG_FORMAT)?,
+            redact: self.get(&table::REDACT)?,
+        })
+    }
+}
+
+/// A message that is allowed must also fit: else it would be put off for ever.
+fn check_memory(settings: &Settings, layers: &Layers) -> Result<(), ConfigError> {
+    let (memory, message) = (settings.delivery.max_memory, settings.smtp.max_message_size);
+    if memory >= message {
+        return Ok(());
+    }
+    let memory_typed = layers.is_typed(&table::MAX_MEMORY.spec);
+    let spec = if memory_typed { &table::MAX_MEMORY.spec } else { &table::MAX_MESSAGE_SIZE.spec };
+    let problem = format!(
+        "found a max_memory of {memory} bytes and a max_message_size of {message} bytes: the largest message would never \
+         fit; raise delivery.max_memory or lower smtp.max_message_size"
+    );
+    Err(ConfigError { place: layers.place(spec), key: spec.path.to_owned(), problem })
+}
