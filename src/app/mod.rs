@@ -1,1 +1,8 @@
-//! app
+//! The parts put together: a daemon that can be started and stopped, over any configuration.
+
+mod daemon;
+pub mod database;
+pub mod master_key;
+pub mod surroundings;
+
+pub use daemon::{Daemon, StartError};

@@ -87,10 +87,11 @@ impl Forward<'_> {
         has_prefix(name, OWN_PREFIX)
     }
 
-    /// Reverse aliases for everyone but ourselves; a field that names nobody else keeps its bytes.
+    /// Reverse aliases for everyone but ourselves; a field that names nobody else keeps its bytes. What cannot be read
+    /// goes: the owner's program might read an address in it and answer past the alias.
     fn rewrite_people(&self, edits: &mut Edits<'_>, index: usize, field: &Field, name: &str) {
         let value = self.message.value(field);
-        match address_list::rewrite(name, value, Unreadable::Keep, |person| self.stand_in(person)) {
+        match address_list::rewrite(name, value, Unreadable::Drop, |person| self.stand_in(person)) {
             Rewritten::Unchanged => {}
             Rewritten::Changed(bytes) => edits.replace(index, bytes),
             Rewritten::Empty => edits.remove(index),

@@ -38,7 +38,7 @@ pub async fn play(at_end: AtEnd) -> Result<bool, StageError> {
         AtEnd::Stay => stay(view, &mut stage).await,
         AtEnd::Stop => {}
     }
-    stage.strike().await;
+    stage.strike().await?;
     println!();
     if held {
         view.held("Every step held. Nothing is left running.");

@@ -1,24 +1,32 @@
 //! The stage of the demo: the real daemon, and a receiving server that plays the servers of the owner and of the
 //! contact. All on free ports of the loopback interface, all in a folder that is removed at the end.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
+use anyhow::Context as _;
 use bytes::Bytes;
 use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use crate::admin::Registry;
+use crate::admin::Registry as _;
 use crate::admin::records::NewAlias;
 use crate::app::Daemon;
+use crate::app::database::Migrate;
 use crate::app::surroundings::System;
 use crate::config::{self, Environment};
 use crate::mail::{Address, DomainName, Message};
-use crate::net;
+use crate::net::dns::Dns;
+use crate::net::listener::{Drained, Limits, Listener};
+use crate::net::memory::MemoryBudget;
+use crate::net::smtp_in::{Peer, READ_TIMEOUT, Service, SmtpIn};
+use crate::net::smtp_out::{Options, Outbound};
 use crate::relay::alias::Mode;
-use crate::relay::ports::{Content, Delivery, Outcome, Surroundings, Transport};
-use crate::smtp::{ForwardPath, Reply, ReversePath, Transaction};
+use crate::relay::ports::{Content, Delivery, Outcome, Surroundings as _, Transport as _};
+use crate::smtp::{self, BareNewline, Enhanced, ForwardPath, Reply, ReversePath, Transaction};
 
 /// How long the demo waits for a message that aliasd says it has delivered.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -46,7 +54,181 @@ impl Arrived {
 pub(super) struct Stage {
     folder: tempfile::TempDir,
     daemon: Daemon,
-    receiver: net::listener::Listener,
+    receiver: Receiver,
     mail: mpsc::Receiver<Arrived>,
-    sender: net::smtp_out::Outbound,
+    sender: Outbound,
+}
+
+impl Stage {
+    /// Starts the receiving server, then aliasd with it as smarthost, and makes the alias.
+    pub(super) async fn set(alias: &str, mailbox: &str) -> Result<Self, StageError> {
+        let folder = tempfile::Builder::new().prefix("aliasd-demo-").tempdir()?;
+        let (receiver, mail) = Receiver::start()?;
+        let file = folder.path().join("aliasd.toml");
+        std::fs::write(&file, configuration(folder.path(), receiver.address))?;
+        let settings = config::load(Some(&file), &Environment::empty())?.settings;
+        let daemon = Daemon::start(&settings, Migrate::OnlySqlite).await?;
+        let sender = sender_to(*daemon.addresses().first().context("aliasd listens nowhere")?)?;
+        let stage = Self { folder, daemon, receiver, mail, sender };
+        stage.make_alias(&alias.parse()?, &mailbox.parse()?).await?;
+        Ok(stage)
+    }
+
+    async fn make_alias(&self, alias: &Address, mailbox: &Address) -> Result<(), StageError> {
+        let (store, now) = (self.daemon.store(), System.now());
+        let account = store.account("default").await?.id;
+        let domain = alias.domain().context("the alias has no domain")?;
+        store.add_domain(account, domain, None, now).await?;
+        store.add_mailbox(account, mailbox, true, now).await?;
+        let new = NewAlias {
+            address: alias.clone(),
+            mailboxes: vec![mailbox.clone()],
+            name: Some("A customer".to_owned()),
+            note: None,
+            mode: Mode::Reverse,
+            expires_at: None,
+        };
+        store.add_alias(account, &new, now).await?;
+        Ok(())
+    }
+
+    pub(super) fn relay(&self) -> String {
+        self.daemon.addresses().iter().map(SocketAddr::to_string).collect()
+    }
+
+    pub(super) fn receiver(&self) -> SocketAddr {
+        self.receiver.address
+    }
+
+    pub(super) fn config_file(&self) -> PathBuf {
+        self.folder.path().join("aliasd.toml")
+    }
+
+    /// Hands a message to aliasd as another mail server would.
+    pub(super) async fn hand_over(&self, from: &str, to: &str, message: &Message) -> Result<Outcome, StageError> {
+        let content = Content { head: message.head(), body: message.body(), eight_bit: false, smtputf8: false };
+        let from = ReversePath::Address(from.parse()?);
+        Ok(self.sender.deliver(Delivery { id: "demo".to_owned(), from, to: to.parse()?, content }).await)
+    }
+
+    /// The next message that arrives.
+    pub(super) async fn arrived(&mut self) -> Result<Arrived, StageError> {
+        let arrived = tokio::time::timeout(PATIENCE, self.mail.recv()).await;
+        arrived.context("aliasd said that it delivered the message, and it did not arrive")?.context("no receiver")
+    }
+
+    /// The next message, whenever it comes; `None` when the receiver has stopped.
+    pub(super) async fn next_arrival(&mut self) -> Option<Arrived> {
+        self.mail.recv().await
+    }
+
+    /// Stops everything and removes the folder.
+    pub(super) async fn strike(self) -> Result<(), StageError> {
+        self.daemon.stop().await;
+        self.receiver.stop().await?;
+        Ok(self.folder.close()?)
+    }
+}
+
+fn configuration(folder: &Path, receiver: SocketAddr) -> String {
+    format!(
+        "hostname = \"mx.example.com\"\ndata_dir = {folder:?}\n\
+         [smtp]\nlisten = [\"127.0.0.1:0\"]\npostmaster = \"me@example.net\"\n\
+         [delivery]\nsmarthost = \"smtp://{receiver}\"\n\
+         [authentication]\ntrusted_networks = [\"127.0.0.0/8\"]\n\
+         [telemetry]\nlog = \"warn\"\n"
+    )
+}
+
+/// What another server's sending side does, pointed at aliasd.
+fn sender_to(relay: SocketAddr) -> Result<Outbound, StageError> {
+    Ok(Outbound::new(Options {
+        hostname: DomainName::parse("mx.example.org")?,
+        smarthost: Some(format!("smtp://{relay}").parse()?),
+        dns: Dns::new(&[])?,
+    })?)
+}
+
+/// A message as a mail program writes it.
+pub(super) fn compose(from: (&str, &str), to: &str, subject: &str, text: &str) -> Result<Message, StageError> {
+    let (name, address) = from;
+    let sender = lettre::message::Mailbox::new(Some(name.to_owned()), address.parse()?);
+    let host = address.rsplit('@').next().unwrap_or("example.org");
+    let written = lettre::Message::builder()
+        .from(sender)
+        .to(to.parse()?)
+        .subject(subject)
+        .message_id(Some(format!("<{}@{host}>", message_number())))
+        .header(lettre::message::header::ContentType::TEXT_PLAIN)
+        .body(text.to_owned())?;
+    Ok(Message::parse(Bytes::from(written.formatted())))
+}
+
+fn message_number() -> String {
+    let mut random = [0; 6];
+    System.random(&mut random);
+    random.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// A server that takes everything and shows it.
+struct Receiver {
+    address: SocketAddr,
+    stop: CancellationToken,
+    serving: JoinHandle<Drained>,
+}
+
+impl Receiver {
+    fn start() -> Result<(Self, mpsc::Receiver<Arrived>), StageError> {
+        let (sender, mail) = mpsc::channel(100);
+        let listener = Listener::bind(&[SocketAddr::from(([127, 0, 0, 1], 0))])?;
+        let address = *listener.addresses().first().context("the receiver listens nowhere")?;
+        let session = smtp::server::Settings {
+            hostname: DomainName::parse("mx.example.net")?,
+            max_message_size: 50 << 20,
+            max_recipients: 100,
+            bare_newline: BareNewline::Reject,
+            max_errors: 20,
+        };
+        let server = SmtpIn::new(Tray(sender), Arc::new(session), MemoryBudget::new(100 << 20), READ_TIMEOUT);
+        let limits =
+            Limits { max_connections: 100, max_connections_per_ip: 100, shutdown_deadline: Duration::from_secs(5) };
+        let stop = CancellationToken::new();
+        let serving = tokio::spawn(listener.run(server, limits, stop.clone()));
+        Ok((Self { address, stop, serving }, mail))
+    }
+
+    async fn stop(self) -> Result<(), StageError> {
+        self.stop.cancel();
+        self.serving.await?;
+        Ok(())
+    }
+}
+
+/// Puts every message into the channel.
+struct Tray(mpsc::Sender<Arrived>);
+
+impl Service for Tray {
+    type Recipient = Address;
+
+    async fn recipient(&self, _: &Peer, _: &ReversePath, to: &ForwardPath) -> Result<Address, Reply> {
+        match to {
+            ForwardPath::Address(address) => Ok(address.clone()),
+            ForwardPath::Postmaster => Err(Reply::new(550, Enhanced(5, 1, 1), "only full addresses here")),
+        }
+    }
+
+    async fn message(&self, _: &Peer, transaction: Transaction<Address>) -> Reply {
+        let from = match &transaction.from {
+            ReversePath::Null => "<>".to_owned(),
+            ReversePath::Address(address) => address.to_string(),
+        };
+        let message = Message::parse(transaction.body);
+        for (_, to) in transaction.recipients {
+            let arrived = Arrived { from: from.clone(), to: to.to_string(), message: message.clone() };
+            if self.0.send(arrived).await.is_err() {
+                return Reply::new(451, Enhanced(4, 3, 2), "the demo is over");
+            }
+        }
+        Reply::new(250, Enhanced(2, 0, 0), "taken")
+    }
 }

@@ -1,0 +1,177 @@
+//! The running daemon: store, intake, listener and transport, started in that order and stopped in the reverse one.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use crate::config::{BareNewline, Settings};
+use crate::net::dns::Dns;
+use crate::net::listener::{BindError, Drained, Limits, Listener};
+use crate::net::memory::MemoryBudget;
+use crate::net::smarthost::{Smarthost, SmarthostError};
+use crate::net::smtp_in::{Peer, READ_TIMEOUT, Service, SmtpIn};
+use crate::net::smtp_out::{self, Outbound};
+use crate::queue::{Client, Intake, Policy};
+use crate::relay::keys::Keys;
+use crate::relay::recipient::Recipient;
+use crate::relay::redact::Redactor;
+use crate::smtp::{self, ForwardPath, Reply, ReversePath, Transaction};
+use crate::store::Store;
+
+use super::database::{self, DatabaseError, Migrate};
+use super::master_key::{self, MasterKeyError};
+use super::surroundings::System;
+
+/// How long running transactions are waited for at the end.
+const SHUTDOWN_DEADLINE: Duration = Duration::from_secs(30);
+/// Errors of a session without a message in between that end it.
+const MAX_ERRORS: u32 = 20;
+
+/// Why the daemon does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The database.
+    #[error(transparent)]
+    Database(#[from] DatabaseError),
+    /// The master key.
+    #[error(transparent)]
+    MasterKey(#[from] MasterKeyError),
+    /// A listen address.
+    #[error(transparent)]
+    Bind(#[from] BindError),
+    /// `delivery.smarthost`.
+    #[error("delivery.smarthost: {0}")]
+    Smarthost(#[from] SmarthostError),
+    /// Name resolution or TLS cannot be set up.
+    #[error("mail cannot be sent: {0}")]
+    Outbound(#[from] smtp_out::SetupError),
+}
+
+/// A daemon that runs until it is stopped.
+#[derive(Debug)]
+pub struct Daemon {
+    addresses: Vec<SocketAddr>,
+    store: Store,
+    accepting: CancellationToken,
+    serving: JoinHandle<Drained>,
+    /// Ends after everything that may still count or change.
+    keeping: CancellationToken,
+    upkeep: JoinHandle<()>,
+}
+
+impl Daemon {
+    /// Starts everything; when this returns, mail is taken.
+    ///
+    /// # Errors
+    /// Says which part cannot start.
+    pub async fn start(settings: &Settings, migrate: Migrate) -> Result<Self, StartError> {
+        let keys = Keys::derive(&*master_key::read_or_make(&settings.master_key)?);
+        let store = database::open(&settings.database, migrate).await?;
+        let intake = Intake::new(
+            policy(settings),
+            keys.clone(),
+            Redactor::new(&keys, settings.telemetry.redact),
+            store.clone(),
+            outbound(settings)?,
+            System,
+        );
+        let listener = Listener::bind(&settings.smtp.listen)?;
+        let addresses = listener.addresses().to_vec();
+        let memory = MemoryBudget::new(settings.delivery.max_memory);
+        let server = SmtpIn::new(Door { intake }, Arc::new(session(settings)), memory, READ_TIMEOUT);
+        let (accepting, keeping) = (CancellationToken::new(), CancellationToken::new());
+        let serving = tokio::spawn(listener.run(server, limits(settings), accepting.clone()));
+        let upkeep = tokio::spawn(upkeep(store.clone(), keeping.clone()));
+        Ok(Self { addresses, store, accepting, serving, keeping, upkeep })
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn addresses(&self) -> &[SocketAddr] {
+        &self.addresses
+    }
+
+    /// Its database.
+    #[must_use]
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// Takes no more connections, lets transactions after their final dot end, and closes the database.
+    pub async fn stop(self) {
+        self.accepting.cancel();
+        match self.serving.await {
+            Ok(Drained { cut_off: 0 }) => {}
+            Ok(Drained { cut_off }) => tracing::warn!(cut_off, "connections were cut off at the deadline"),
+            Err(error) => tracing::error!(%error, "the listener ended badly"),
+        }
+        self.keeping.cancel();
+        if let Err(error) = self.upkeep.await {
+            tracing::error!(%error, "the upkeep of the database ended badly");
+        }
+        self.store.close().await;
+    }
+}
+
+async fn upkeep(store: Store, stop: CancellationToken) {
+    store.run(stop).await;
+}
+
+fn policy(settings: &Settings) -> Policy {
+    Policy {
+        hostname: settings.hostname.clone(),
+        postmaster: settings.smtp.postmaster.clone(),
+        trusted_networks: settings.trusted_networks.clone(),
+        direct_timeout: settings.delivery.direct_timeout,
+    }
+}
+
+fn outbound(settings: &Settings) -> Result<Outbound, StartError> {
+    use secrecy::ExposeSecret;
+    let smarthost = settings.delivery.smarthost.as_ref();
+    let smarthost = smarthost.map(|url| url.expose_secret().parse::<Smarthost>()).transpose()?;
+    let dns = Dns::new(&settings.dns_servers).map_err(smtp_out::SetupError::from)?;
+    Ok(Outbound::new(smtp_out::Options { hostname: settings.hostname.clone(), smarthost, dns })?)
+}
+
+fn session(settings: &Settings) -> smtp::server::Settings {
+    smtp::server::Settings {
+        hostname: settings.hostname.clone(),
+        max_message_size: settings.smtp.max_message_size,
+        max_recipients: settings.smtp.max_recipients,
+        bare_newline: match settings.smtp.bare_newline {
+            BareNewline::Reject => smtp::BareNewline::Reject,
+            BareNewline::Normalize => smtp::BareNewline::Normalize,
+        },
+        max_errors: MAX_ERRORS,
+    }
+}
+
+fn limits(settings: &Settings) -> Limits {
+    Limits {
+        max_connections: settings.smtp.max_connections,
+        max_connections_per_ip: settings.smtp.max_connections_per_ip,
+        shutdown_deadline: SHUTDOWN_DEADLINE,
+    }
+}
+
+/// Where the sessions meet the business.
+#[derive(Debug)]
+struct Door {
+    intake: Intake<Store, Outbound, System>,
+}
+
+impl Service for Door {
+    type Recipient = Recipient;
+
+    async fn recipient(&self, _: &Peer, from: &ReversePath, to: &ForwardPath) -> Result<Recipient, Reply> {
+        self.intake.recipient(from, to).await
+    }
+
+    async fn message(&self, peer: &Peer, transaction: Transaction<Recipient>) -> Reply {
+        self.intake.message(Client { address: peer.address.ip() }, &transaction).await
+    }
+}
