@@ -121,7 +121,11 @@ pub enum Host {
 }
 
 impl Host {
-    fn parse(text: &str) -> Result<Self, AddressError> {
+    /// Reads a domain name or an address literal in its brackets.
+    ///
+    /// # Errors
+    /// When it is neither.
+    pub fn parse(text: &str) -> Result<Self, AddressError> {
         if text.starts_with('[') {
             return parse_literal(text).map(Self::Literal);
         }

@@ -1,7 +1,29 @@
 //! Messages as bytes: addresses, header fields, edits. Pure: no I/O, no clock, no randomness.
+//!
+//! - [`message`] finds the fields of a header section, [`edit`] changes some and leaves every other byte alone.
+//! - [`fold`] writes fields; nothing that is put into one can start another.
+//! - [`address_list`] reads and rewrites `From`, `To` and their like, with [`phrase`] and [`encoded_word`] for names.
+//! - [`received`], [`message_id`], [`auth_results`] know one field each.
 
 pub mod address;
+pub mod address_list;
+pub mod auth_results;
 pub mod date;
+pub mod edit;
+pub mod encoded_word;
+pub mod fold;
+pub mod message;
+pub mod message_id;
+pub mod phrase;
+pub mod received;
+mod structured;
+
+#[cfg(test)]
+mod golden;
 
 pub use address::{Address, AddressError, DomainName, Host};
+pub use address_list::{AddressList, NamedAddress};
 pub use date::Timestamp;
+pub use edit::{Edits, Rendered};
+pub use fold::{FieldWriter, HeaderField};
+pub use message::{Field, HeadError, Message};
