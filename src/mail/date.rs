@@ -59,6 +59,14 @@ impl Timestamp {
     }
 }
 
+/// Reads the value of a `Date` field; zones of RFC 822 and comments are taken (RFC 5322, sections 3.3 and 4.3).
+#[must_use]
+pub fn parse_rfc5322(value: &[u8]) -> Option<Timestamp> {
+    let text = std::str::from_utf8(value).ok()?.replace(['\r', '\n'], "");
+    let parsed = OffsetDateTime::parse(text.trim(), &time::format_description::well_known::Rfc2822).ok()?;
+    i64::try_from(parsed.unix_timestamp_nanos() / 1_000_000).ok().map(Timestamp::from_millis)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -75,5 +83,21 @@ mod tests {
     fn the_ends_of_the_range_can_be_written() {
         assert_eq!(Timestamp::from_millis(i64::MAX).to_rfc3339(), "9999-12-31T23:59:59.999Z");
         assert_eq!(Timestamp::from_millis(i64::MIN).to_rfc3339(), "1970-01-01T00:00:00.000Z");
+    }
+
+    #[test]
+    fn dates_of_mail_are_read_in_their_many_forms() {
+        let at = Some(Timestamp::from_millis(1_790_000_000_000));
+        for text in [
+            "Mon, 21 Sep 2026 14:13:20 +0000",
+            " Mon, 21 Sep 2026\r\n 16:13:20 +0200 (CEST)\r\n",
+            "21 Sep 2026 07:13:20 PDT",
+            "Mon, 21 Sep 2026 14:13:20 GMT",
+        ] {
+            assert_eq!(parse_rfc5322(text.as_bytes()), at, "{text}");
+        }
+        for text in ["", "yesterday", "Mon, 32 Sep 2026 14:13:20 +0000", "\u{fffd}"] {
+            assert_eq!(parse_rfc5322(text.as_bytes()), None, "{text}");
+        }
     }
 }

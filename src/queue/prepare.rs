@@ -139,7 +139,7 @@ impl<D: Directory, S: Surroundings> Workshop<'_, D, S> {
 /// The message as it came, with our step on top.
 fn pass_on(case: &Case<'_>, recipient: &Address) -> Content {
     let mut edits = Edits::new(&case.message);
-    edits.insert_top(content::received(&case.trace, Some(recipient)));
+    edits.insert_top(content::received(&case.trace, recipient));
     content::finish(edits.render(), case.trace.smtputf8)
 }
 

@@ -3,8 +3,8 @@
 //! The header fields that name people become reverse aliases, a few that would lead an answer past aliasd are taken out,
 //! ours are put on top; every other field and the whole body stay as they came, byte for byte.
 
-use crate::mail::address_list::{self, Rewrite, Rewritten, Unreadable};
-use crate::mail::{Address, Edits, Field, Message, NamedAddress, auth_results, fold, message_id};
+use crate::mail::address_list::{self, Decision, OnMalformed, Rewritten};
+use crate::mail::{Address, Edits, Field, HeaderField, Message, NamedAddress, auth_results, message_id};
 
 use super::alias::{Alias, NameFormat};
 use super::correspondents::{self, Correspondent, Known};
@@ -81,8 +81,8 @@ impl Forward<'_> {
         if name.eq_ignore_ascii_case(loop_header::NAME) {
             return loop_header::open(&keys.loops, value).is_none();
         }
-        if name.eq_ignore_ascii_case("Authentication-Results") {
-            return auth_results::is_from(value, self.trace.hostname);
+        if name.eq_ignore_ascii_case(auth_results::NAME) {
+            return auth_results::claims_to_be_from(value, self.trace.hostname);
         }
         has_prefix(name, OWN_PREFIX)
     }
@@ -91,42 +91,47 @@ impl Forward<'_> {
     /// goes: the owner's program might read an address in it and answer past the alias.
     fn rewrite_people(&self, edits: &mut Edits<'_>, index: usize, field: &Field, name: &str) {
         let value = self.message.value(field);
-        match address_list::rewrite(name, value, Unreadable::Drop, |person| self.stand_in(person)) {
+        let people = address_list::parse(value);
+        match people.rewrite(name, value, OnMalformed::Drop, |person| self.stand_in(person)) {
             Rewritten::Unchanged => {}
-            Rewritten::Changed(bytes) => edits.replace(index, bytes),
-            Rewritten::Empty => edits.remove(index),
+            Rewritten::Field(field) => {
+                edits.replace(index, field);
+            }
+            Rewritten::Empty => {
+                edits.remove(index);
+            }
         }
     }
 
-    fn stand_in(&self, person: &NamedAddress) -> Rewrite {
+    fn stand_in(&self, person: &NamedAddress) -> Decision {
         if correspondents::is_alias(self.alias, &person.address) {
-            return Rewrite::Keep;
+            return Decision::Keep;
         }
         match self.known.contacts.get(&person.address) {
-            Some(contact) => Rewrite::Replace {
+            Some(contact) => Decision::Replace {
                 name: shown_as(self.alias.name_format, person.name.as_deref(), &person.address),
                 address: contact.reverse_alias.clone(),
             },
-            None if self.known.ours.contains(&person.address) => Rewrite::Keep,
+            None if self.known.ours.contains(&person.address) => Decision::Keep,
             // Beyond the limit of contacts: an answer to everyone must not go past the alias.
-            None => Rewrite::Drop,
+            None => Decision::Drop,
         }
     }
 
     fn add_trace(&self, edits: &mut Edits<'_>, keys: &Keys) {
-        edits.insert_top(content::received(self.trace, Some(self.given)));
-        edits.insert_top(auth_results::compose_none(self.trace.hostname));
-        edits.insert_top(fold::unstructured("Aliasd-Alias", &self.given.to_string()));
-        edits.insert_top(fold::unstructured("Aliasd-Original-From", &self.author.address.to_string()));
-        edits.insert_top(fold::unstructured(loop_header::NAME, &loop_header::compose(&keys.loops, self.alias.id)));
+        edits.insert_top(content::received(self.trace, self.given));
+        edits.insert_top(auth_results::none(self.trace.hostname));
+        edits.insert_top(HeaderField::unstructured("Aliasd-Alias", &self.given.to_string()));
+        edits.insert_top(HeaderField::unstructured("Aliasd-Original-From", &self.author.address.to_string()));
+        edits.insert_top(HeaderField::unstructured(loop_header::NAME, &loop_header::compose(&keys.loops, self.alias.id)));
     }
 
     fn add_missing(&self, edits: &mut Edits<'_>) {
         if self.message.named("Date").next().is_none() {
-            edits.append(fold::unstructured("Date", &self.trace.now.to_rfc5322()));
+            edits.append(HeaderField::unstructured("Date", &self.trace.now.to_rfc5322()));
         }
         if self.message.named("Message-ID").next().is_none() {
-            edits.append(message_id::compose(&self.trace.id.to_string(), self.trace.hostname));
+            edits.append(message_id::field(&self.trace.id.to_string(), self.trace.hostname));
         }
     }
 }

@@ -3,10 +3,24 @@
 //! for through [`ports`].
 
 pub mod alias;
+pub mod content;
+pub mod correspondents;
+pub mod forward;
 pub mod keys;
 pub mod loop_header;
 pub mod ports;
+pub mod recipient;
 pub mod redact;
+pub mod refusal;
+pub mod reply;
 pub mod return_path;
 pub mod reverse;
+pub mod screening;
+pub mod trace;
 pub mod transaction;
+pub mod verdict;
+
+#[cfg(test)]
+mod golden;
+#[cfg(test)]
+pub(crate) mod testing;

@@ -3,7 +3,7 @@
 //! The texts are read by senders, so none of them names a mailbox, except those for a session that has already named it
 //! itself (the owner's answers through a reverse alias).
 
-use crate::mail::Address;
+use crate::mail::{Address, HeadError};
 use crate::smtp::{Enhanced, Reply};
 
 /// Why a recipient or a message is refused.
@@ -28,7 +28,7 @@ pub enum Refused {
     /// More `Received` fields than any sane path has.
     TooManyHops,
     /// The header section is beyond the limits.
-    HeaderSection(&'static str),
+    HeaderSection(HeadError),
     /// `From` is missing, repeated or unreadable.
     From(&'static str),
     /// A reply without proof that it comes from the owner.
@@ -58,9 +58,8 @@ impl Refused {
             Self::ForeignRecipient(address) | Self::OtherAlias(address) => {
                 Reply::new(code, enhanced, format!("{text}: {address}"))
             }
-            Self::HeaderSection(detail) | Self::From(detail) => {
-                Reply::new(code, enhanced, format!("{text}: {detail}"))
-            }
+            Self::HeaderSection(detail) => Reply::new(code, enhanced, format!("{text}: {detail}")),
+            Self::From(detail) => Reply::new(code, enhanced, format!("{text}: {detail}")),
             _ => Reply::new(code, enhanced, text),
         }
     }

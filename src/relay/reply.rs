@@ -5,8 +5,11 @@
 
 use std::collections::HashMap;
 
-use crate::mail::address_list::{self, Rewrite, Rewritten, Unreadable};
-use crate::mail::{Address, Edits, Field, Message, NamedAddress, Timestamp, fold, message_id, received};
+use crate::mail::address_list::{self, Decision, OnMalformed, Rewritten};
+use crate::mail::received::Received;
+use crate::mail::{
+    Address, Edits, Field, FieldWriter, HeaderField, Message, NamedAddress, Timestamp, date, message_id,
+};
 
 use super::alias::{Alias, Lookup};
 use super::content;
@@ -122,7 +125,7 @@ impl ReplyMessage<'_> {
             has_recipient |= self.edit_field(&mut edits, index, field);
         }
         if !has_recipient {
-            edits.append(fold::unstructured("To", "undisclosed-recipients:;"));
+            edits.append(HeaderField::unstructured("To", "undisclosed-recipients:;"));
         }
         self.add_missing(&mut edits);
         edits.insert_top(self.received());
@@ -132,34 +135,42 @@ impl ReplyMessage<'_> {
     /// Keeps, rewrites or removes a field; tells whether it leaves a recipient behind.
     fn edit_field(&self, edits: &mut Edits<'_>, index: usize, field: &Field) -> bool {
         match self.message.name(field).map(str::to_ascii_lowercase).as_deref() {
-            Some("from") => edits.replace(index, self.from()),
-            Some("date") => edits.replace(index, self.date(field)),
+            Some("from") => {
+                edits.replace(index, self.from());
+            }
+            Some("date") => {
+                edits.replace(index, self.date(field));
+            }
             Some("to") => return self.rewrite_people(edits, index, field, "To"),
             Some("cc") => return self.rewrite_people(edits, index, field, "Cc"),
             Some(name) if is_allowed(name) => {}
-            _ => edits.remove(index),
+            _ => {
+                edits.remove(index);
+            }
         }
         false
     }
 
-    fn from(&self) -> Vec<u8> {
-        let name = self.alias.display_name.clone();
-        fold::addresses("From", &[(name, self.alias.address.clone())])
+    fn from(&self) -> HeaderField {
+        let mut field = FieldWriter::new("From");
+        field.mailbox(self.alias.display_name.as_deref(), &self.alias.address);
+        field.finish()
     }
 
     /// The time zone would tell where the owner lives.
-    fn date(&self, field: &Field) -> Vec<u8> {
-        let written = crate::mail::date::parse_rfc5322(self.message.value(field));
-        fold::unstructured("Date", &written.unwrap_or(self.trace.now).to_rfc5322())
+    fn date(&self, field: &Field) -> HeaderField {
+        let written = date::parse_rfc5322(self.message.value(field));
+        HeaderField::unstructured("Date", &written.unwrap_or(self.trace.now).to_rfc5322())
     }
 
     /// Contacts in place of reverse aliases; the alias itself goes.
     fn rewrite_people(&self, edits: &mut Edits<'_>, index: usize, field: &Field, name: &str) -> bool {
         let value = self.message.value(field);
-        match address_list::rewrite(name, value, Unreadable::Drop, |person| self.real_person(person)) {
+        let people = address_list::parse(value);
+        match people.rewrite(name, value, OnMalformed::Drop, |person| self.real_person(person)) {
             Rewritten::Unchanged => true,
-            Rewritten::Changed(bytes) => {
-                edits.replace(index, bytes);
+            Rewritten::Field(field) => {
+                edits.replace(index, field);
                 true
             }
             Rewritten::Empty => {
@@ -169,33 +180,35 @@ impl ReplyMessage<'_> {
         }
     }
 
-    fn real_person(&self, person: &NamedAddress) -> Rewrite {
+    fn real_person(&self, person: &NamedAddress) -> Decision {
         match self.answers.get(&person.address) {
             Some(Lookup::ReverseAlias(_, contact)) => {
-                Rewrite::Replace { name: contact.name.clone(), address: contact.address.clone() }
+                Decision::Replace { name: contact.name.clone(), address: contact.address.clone() }
             }
-            _ => Rewrite::Drop,
+            _ => Decision::Drop,
         }
     }
 
     /// Our own step and nothing before it: the owner's server must not show.
-    fn received(&self) -> Vec<u8> {
-        received::compose(&received::Stamp {
+    fn received(&self) -> HeaderField {
+        let stamp = Received {
             from: None,
             by: self.trace.hostname,
-            protocol: received::Protocol::of(self.trace.esmtp, self.trace.smtputf8),
+            with: self.trace.protocol(),
             id: &self.trace.id.to_string(),
             recipient: None,
             at: self.trace.now,
-        })
+        };
+        stamp.to_field()
     }
 
     fn add_missing(&self, edits: &mut Edits<'_>) {
         if self.message.named("Date").next().is_none() {
-            edits.append(fold::unstructured("Date", &self.trace.now.to_rfc5322()));
+            edits.append(HeaderField::unstructured("Date", &self.trace.now.to_rfc5322()));
         }
         if self.message.named("Message-ID").next().is_none() {
-            edits.append(message_id::compose(&self.trace.id.to_string(), self.trace.hostname));
+            let domain = self.alias.address.domain().unwrap_or(self.trace.hostname);
+            edits.append(message_id::field(&self.trace.id.to_string(), domain));
         }
     }
 }

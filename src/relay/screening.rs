@@ -12,7 +12,7 @@ pub const MAX_HOPS: usize = 50;
 /// # Errors
 /// A header section beyond the limits, or too many hops.
 pub fn screen(message: &Message) -> Result<(), Refused> {
-    message.check().map_err(|error| Refused::HeaderSection(error.reason()))?;
+    message.check().map_err(Refused::HeaderSection)?;
     if received::count(message) > MAX_HOPS {
         return Err(Refused::TooManyHops);
     }

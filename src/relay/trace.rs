@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use crate::mail::received::Protocol;
 use crate::mail::{DomainName, Timestamp};
 
 use super::transaction::TransactionId;
@@ -23,4 +24,16 @@ pub struct Trace<'a> {
     pub esmtp: bool,
     /// The envelope asked for SMTPUTF8 (RFC 6531).
     pub smtputf8: bool,
+}
+
+impl Trace<'_> {
+    /// As `Received` names it (RFC 3848, RFC 6531).
+    #[must_use]
+    pub fn protocol(&self) -> Protocol {
+        match (self.esmtp, self.smtputf8) {
+            (_, true) => Protocol::Utf8Smtp,
+            (true, false) => Protocol::Esmtp,
+            (false, false) => Protocol::Smtp,
+        }
+    }
 }
