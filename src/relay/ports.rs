@@ -5,7 +5,8 @@ use std::future::Future;
 use bytes::Bytes;
 
 use crate::mail::{Address, Timestamp};
-use crate::smtp::{Delivered, Failure, ReversePath};
+pub use crate::smtp::Outcome;
+use crate::smtp::ReversePath;
 
 use super::alias::{Alias, AliasId, CatchAll, Contact, Lookup};
 
@@ -96,19 +97,6 @@ pub struct Delivery {
     pub to: Address,
     /// The message.
     pub content: Content,
-}
-
-/// What became of a delivery.
-#[derive(Debug, Clone)]
-pub enum Outcome {
-    /// The next hop has taken it.
-    Delivered(Delivered),
-    /// The next hop said no for good (5xx), or it can never be sent as it is.
-    Rejected(Failure),
-    /// Not now.
-    Deferred(Failure),
-    /// The final dot was sent and no answer came: it may have been taken.
-    Uncertain(Failure),
 }
 
 /// Sends a message to its next hop.

@@ -1,6 +1,10 @@
 //! SMTP as bytes and rules: commands, replies, the server's and the client's session. Pure: no I/O, no clock, no
 //! randomness. (RFC 5321 and its extensions.)
 
+pub mod client;
+pub mod response;
+pub mod stuffing;
+
 use crate::mail::Address;
 
 /// The envelope sender (RFC 5321, section 4.1.2).
@@ -32,4 +36,17 @@ pub struct Failure {
     pub text: String,
     /// The host that answered or could not be reached; absent when none was.
     pub host: Option<String>,
+}
+
+/// What became of a message for one recipient.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// The next hop has taken it.
+    Delivered(Delivered),
+    /// The next hop said no for good (5xx), or it can never be sent as it is.
+    Rejected(Failure),
+    /// Not now.
+    Deferred(Failure),
+    /// The final dot was sent and no answer came: it may have been taken.
+    Uncertain(Failure),
 }
