@@ -83,7 +83,7 @@ impl Received<'_> {
         if let Some(address) = self.recipient {
             field.token("for").token(&format!("<{address}>"));
         }
-        field.glue(';').text(&self.at.to_rfc5322());
+        field.glue(';').token(&self.at.to_rfc5322());
         field.finish()
     }
 }
@@ -140,7 +140,7 @@ mod tests {
         received.recipient = None;
         assert_eq!(
             written(&received),
-            "Received: by mx.example.com (aliasd) with ESMTP id 01JABC; Mon, 21 Sep 2026\r\n 14:13:20 +0000\r\n"
+            "Received: by mx.example.com (aliasd) with ESMTP id 01JABC;\r\n Mon, 21 Sep 2026 14:13:20 +0000\r\n"
         );
     }
 

@@ -66,7 +66,14 @@ pub struct Intake<D, T, S> {
 
 impl<D: Directory, T: Transport, S: Surroundings> Intake<D, T, S> {
     /// Puts the use case together.
-    pub fn new(policy: Policy, keys: Keys, redactor: Redactor, directory: D, transport: T, surroundings: S) -> Self {
+    pub fn new(
+        policy: Policy,
+        keys: Keys,
+        redactor: Redactor,
+        directory: D,
+        transport: T,
+        surroundings: S,
+    ) -> Self {
         let (journal, partly) = (Journal::new(redactor), PartlyDelivered::new());
         Self { policy, keys, journal, directory, transport, surroundings, partly }
     }
@@ -122,7 +129,8 @@ impl<D: Directory, T: Transport, S: Surroundings> Intake<D, T, S> {
 
     /// What `<Postmaster>` without a domain means.
     fn own_postmaster(&self) -> Result<Address, Refused> {
-        Address::from_parts("postmaster", Host::Domain(self.policy.hostname.clone())).map_err(|_| Refused::NoPostmaster)
+        Address::from_parts("postmaster", Host::Domain(self.policy.hostname.clone()))
+            .map_err(|_| Refused::NoPostmaster)
     }
 
     async fn is_blocked(&self, alias: &Alias, from: &ReversePath) -> Result<bool, Refused> {
@@ -187,7 +195,8 @@ impl<D: Directory, T: Transport, S: Surroundings> Intake<D, T, S> {
         stages: &mut Stages,
     ) -> Result<Vec<(Address, Fate)>, Refused> {
         screening::screen(&case.message)?;
-        let workshop = Workshop { directory: &self.directory, surroundings: &self.surroundings, keys: &self.keys };
+        let workshop =
+            Workshop { directory: &self.directory, surroundings: &self.surroundings, keys: &self.keys };
         let mut jobs = Vec::with_capacity(recipients.len());
         for (at, (_, recipient)) in recipients.iter().enumerate() {
             if recipients.iter().take(at).any(|(_, earlier)| earlier.goes_where(recipient)) {
@@ -204,10 +213,14 @@ impl<D: Directory, T: Transport, S: Surroundings> Intake<D, T, S> {
         Ok(fates)
     }
 
-    async fn deliver_all(&self, case: &Case<'_>, jobs: Vec<(Address, Result<Job, Refused>)>) -> Vec<(Address, Fate)> {
+    async fn deliver_all(
+        &self,
+        case: &Case<'_>,
+        jobs: Vec<(Address, Result<Job, Refused>)>,
+    ) -> Vec<(Address, Fate)> {
         let earlier = self.partly.fingerprint_if_used(case.from, &case.message);
         let running = jobs.into_iter().map(async |(recipient, job)| match job {
-            Ok(job) => self.deliver_job(case, &recipient, job, earlier.as_ref()).await,
+            Ok(job) => self.deliver_job(&recipient, job, earlier.as_ref()).await,
             Err(refused) => (recipient, Vec::new(), Fate::Refused(refused.reply())),
         });
         let done = join_all(running).await;
@@ -217,7 +230,6 @@ impl<D: Directory, T: Transport, S: Surroundings> Intake<D, T, S> {
 
     async fn deliver_job(
         &self,
-        case: &Case<'_>,
         recipient: &Address,
         job: Job,
         earlier: Option<&Fingerprint>,
@@ -226,7 +238,7 @@ impl<D: Directory, T: Transport, S: Surroundings> Intake<D, T, S> {
             let to = delivery.to.clone();
             if earlier.is_some_and(|transaction| self.partly.contains(transaction, recipient, &to)) {
                 self.journal.already_delivered(&delivery);
-                return (to, Outcome::Delivered(Delivered::default()));
+                return (to, earlier_outcome());
             }
             (to, self.deliver(delivery).await)
         });
@@ -264,4 +276,9 @@ impl<D: Directory, T: Transport, S: Surroundings> Intake<D, T, S> {
             }
         }
     }
+}
+
+/// What stands for a delivery that an earlier attempt has made.
+fn earlier_outcome() -> Outcome {
+    Outcome::Delivered(Delivered { host: String::new(), reply: "delivered by an earlier attempt".to_owned() })
 }

@@ -5,8 +5,8 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::relay::ports::{Delivery, Outcome};
-use crate::relay::redact::Redactor;
 use crate::relay::recipient::Recipient;
+use crate::relay::redact::Redactor;
 use crate::relay::transaction::TransactionId;
 use crate::smtp::{Failure, Reply, Transaction};
 

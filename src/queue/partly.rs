@@ -128,7 +128,8 @@ mod tests {
         let message = Message::parse(Bytes::from_static(b"Message-ID: <1@example.org>\r\n\r\nHi\r\n"));
         assert_eq!(memory.fingerprint_if_used(&ReversePath::Null, &message), None);
 
-        let (alias, me, you) = (address("a@example.com"), address("me@example.net"), address("you@example.net"));
+        let (alias, me, you) =
+            (address("a@example.com"), address("me@example.net"), address("you@example.net"));
         let id = Fingerprint::of(&ReversePath::Null, &message);
         memory.remember(&id, &alias, &me);
         assert_eq!(memory.fingerprint_if_used(&ReversePath::Null, &message), Some(id.clone()));
@@ -146,6 +147,9 @@ mod tests {
         ] {
             assert_ne!(first, fingerprint(other));
         }
-        assert_eq!(first, fingerprint("Received: again\r\nMessage-ID: <1@example.org>\r\nDate: x\r\n\r\nHi\r\n"));
+        assert_eq!(
+            first,
+            fingerprint("Received: again\r\nMessage-ID: <1@example.org>\r\nDate: x\r\n\r\nHi\r\n")
+        );
     }
 }

@@ -49,7 +49,10 @@ impl<D: Directory, S: Surroundings> Workshop<'_, D, S> {
             Recipient::New(rule, given) => {
                 // Without an author that can be read the message would be refused after the alias was made.
                 correspondents::author(&case.message)?;
-                let alias = self.directory.create_alias(rule, &given.without_tag().unwrap_or_else(|| given.clone())).await?;
+                let alias = self
+                    .directory
+                    .create_alias(rule, &given.without_tag().unwrap_or_else(|| given.clone()))
+                    .await?;
                 self.forward(case, &alias, given).await
             }
             Recipient::Discard(alias) => {
@@ -74,8 +77,14 @@ impl<D: Directory, S: Surroundings> Workshop<'_, D, S> {
             self.directory.count(alias.id, Counted::Blocked);
             return recipient::unwanted(Arc::clone(alias), Refused::BlockedSender).map(|_| Job::default());
         }
-        let forward =
-            Forward { message: &case.message, alias, given, author: &author, known: &known, trace: &case.trace };
+        let forward = Forward {
+            message: &case.message,
+            alias,
+            given,
+            author: &author,
+            known: &known,
+            trace: &case.trace,
+        };
         let content = forward.compose(self.keys);
         let deliveries = self.to_mailboxes(case, alias, &content)?;
         Ok(Job { counted: Some((alias.id, Counted::Forwarded)), deliveries })
@@ -91,7 +100,12 @@ impl<D: Directory, S: Surroundings> Workshop<'_, D, S> {
         Ok(())
     }
 
-    fn to_mailboxes(&self, case: &Case<'_>, alias: &Alias, content: &Content) -> Result<Vec<Delivery>, Refused> {
+    fn to_mailboxes(
+        &self,
+        case: &Case<'_>,
+        alias: &Alias,
+        content: &Content,
+    ) -> Result<Vec<Delivery>, Refused> {
         let open = alias.mailboxes.iter().filter(|mailbox| !mailbox.paused).enumerate();
         open.map(|(number, mailbox)| {
             let from = self.return_path(case, alias, Origin::Forward(alias.id, mailbox.id))?;
@@ -119,7 +133,9 @@ impl<D: Directory, S: Surroundings> Workshop<'_, D, S> {
         let content = pass_on(case, &alias.address);
         let open = alias.mailboxes.iter().filter(|mailbox| !mailbox.paused).enumerate();
         let deliveries = open
-            .map(|(number, mailbox)| delivery(case, number + 1, ReversePath::Null, &mailbox.address, &content))
+            .map(|(number, mailbox)| {
+                delivery(case, number + 1, ReversePath::Null, &mailbox.address, &content)
+            })
             .collect::<Vec<_>>();
         if deliveries.is_empty() { Err(Refused::NoMailboxNow) } else { Ok(Job { counted: None, deliveries }) }
     }

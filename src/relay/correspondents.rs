@@ -102,7 +102,10 @@ mod tests {
     #[test]
     fn the_author_is_the_first_address_of_the_only_from() {
         let found = author(&message("From: \"Jane Doe\" <Jane@example.org>")).unwrap();
-        assert_eq!((found.address.as_normal(), found.name.as_deref()), ("jane@example.org", Some("Jane Doe")));
+        assert_eq!(
+            (found.address.as_normal(), found.name.as_deref()),
+            ("jane@example.org", Some("Jane Doe"))
+        );
     }
 
     #[test]

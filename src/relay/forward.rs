@@ -75,7 +75,9 @@ impl Forward<'_> {
 
     fn is_removed(&self, name: &str, field: &Field, keys: &Keys) -> bool {
         let value = self.message.value(field);
-        if REMOVED.iter().any(|removed| name.eq_ignore_ascii_case(removed)) || has_prefix(name, REMOVED_PREFIX) {
+        if REMOVED.iter().any(|removed| name.eq_ignore_ascii_case(removed))
+            || has_prefix(name, REMOVED_PREFIX)
+        {
             return true;
         }
         if name.eq_ignore_ascii_case(loop_header::NAME) {
@@ -123,7 +125,10 @@ impl Forward<'_> {
         edits.insert_top(auth_results::none(self.trace.hostname));
         edits.insert_top(HeaderField::unstructured("Aliasd-Alias", &self.given.to_string()));
         edits.insert_top(HeaderField::unstructured("Aliasd-Original-From", &self.author.address.to_string()));
-        edits.insert_top(HeaderField::unstructured(loop_header::NAME, &loop_header::compose(&keys.loops, self.alias.id)));
+        edits.insert_top(HeaderField::unstructured(
+            loop_header::NAME,
+            &loop_header::compose(&keys.loops, self.alias.id),
+        ));
     }
 
     fn add_missing(&self, edits: &mut Edits<'_>) {

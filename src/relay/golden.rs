@@ -16,10 +16,10 @@ use super::ports::Content;
 use super::refusal::Refused;
 use super::reply::{self, Evidence, ReplyMessage};
 use super::reverse::{self, Readability};
+use super::screening;
 use super::testing::alias;
 use super::trace::Trace;
 use super::transaction::TransactionId;
-use super::screening;
 use crate::mail::{Address, DomainName, Message, Timestamp};
 
 const NOW: Timestamp = Timestamp::EPOCH;
@@ -30,7 +30,14 @@ fn contact_for(address: &Address, name: Option<String>) -> Contact {
     let mut token = [0; reverse::TOKEN_BYTES];
     token.iter_mut().zip(address.as_normal().bytes()).for_each(|(to, from)| *to = from);
     let reverse_alias = reverse::compose(address, &domain, Readability::Readable, token).unwrap();
-    Contact { id: ContactId(1), alias: alias().id, address: address.clone(), name, reverse_alias, blocked: false }
+    Contact {
+        id: ContactId(1),
+        alias: alias().id,
+        address: address.clone(),
+        name,
+        reverse_alias,
+        blocked: false,
+    }
 }
 
 fn known(message: &Message, alias: &Alias) -> Known {
@@ -59,7 +66,8 @@ fn trace(hostname: &DomainName) -> Trace<'_> {
 }
 
 fn forwarded(message: &Message) -> Result<Content, Refused> {
-    let (alias, keys, hostname) = (alias(), Keys::derive(&[7; 32]), DomainName::parse("mx.example.com").unwrap());
+    let (alias, keys, hostname) =
+        (alias(), Keys::derive(&[7; 32]), DomainName::parse("mx.example.com").unwrap());
     screening::screen(message)?;
     let author = correspondents::author(message)?;
     forward::check_loop(message, &alias, &keys)?;
@@ -82,7 +90,9 @@ fn answer(address: &Address) -> Lookup {
     match address.as_normal() {
         "jane@ra.example.com" => Lookup::ReverseAlias(owner, contact("jane@example.org", Some("Jane Doe"))),
         "plain@ra.example.com" => Lookup::ReverseAlias(owner, contact("plain@example.org", None)),
-        "umlaut@ra.example.com" => Lookup::ReverseAlias(owner, contact("u@example.org", Some("Jürgen, the \"first\""))),
+        "umlaut@ra.example.com" => {
+            Lookup::ReverseAlias(owner, contact("u@example.org", Some("Jürgen, the \"first\"")))
+        }
         "other@ra.example.com" => Lookup::ReverseAlias(other, contact("x@example.org", None)),
         "shop@example.com" => Lookup::Alias(owner),
         _ => Lookup::ForeignDomain,

@@ -43,7 +43,9 @@ impl Recipient {
             (Self::Alias(one, _), Self::Alias(two, _))
             | (Self::Bounce(_, one), Self::Bounce(_, two))
             | (Self::Discard(one), Self::Discard(two)) => one.id == two.id,
-            (Self::New(_, one), Self::New(_, two)) | (Self::Postmaster(_, one), Self::Postmaster(_, two)) => one == two,
+            (Self::New(_, one), Self::New(_, two)) | (Self::Postmaster(_, one), Self::Postmaster(_, two)) => {
+                one == two
+            }
             (Self::Reverse(_, one), Self::Reverse(_, two)) => one.id == two.id,
             _ => false,
         }

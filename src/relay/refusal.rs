@@ -67,12 +67,16 @@ impl Refused {
     /// Basic code (RFC 5321, section 4.2), enhanced code (RFC 3463) and text.
     fn wire(&self) -> (u16, Enhanced, &'static str) {
         match self {
-            Self::ForeignDomain => (550, Enhanced(5, 7, 1), "relaying denied: this domain is not served here"),
+            Self::ForeignDomain => {
+                (550, Enhanced(5, 7, 1), "relaying denied: this domain is not served here")
+            }
             Self::UnknownAlias | Self::DeletedAlias => (550, Enhanced(5, 1, 1), "no such address here"),
             Self::DisabledAlias => (550, Enhanced(5, 7, 1), "this address does not take mail"),
             Self::BlockedSender => (550, Enhanced(5, 7, 1), "this address does not take mail from you"),
             Self::NoPostmaster => (550, Enhanced(5, 1, 1), "nobody reads this address here"),
-            Self::NoMailboxNow => (450, Enhanced(4, 2, 1), "this address takes no mail for now, try again later"),
+            Self::NoMailboxNow => {
+                (450, Enhanced(4, 2, 1), "this address takes no mail for now, try again later")
+            }
             Self::Loop => (554, Enhanced(5, 4, 6), "mail loop: this message has been here before"),
             Self::TooManyHops => (554, Enhanced(5, 4, 6), "mail loop: too many Received fields"),
             Self::HeaderSection(_) => (550, Enhanced(5, 6, 0), "the header section cannot be taken"),
@@ -96,9 +100,11 @@ impl Refused {
                 Enhanced(5, 7, 1),
                 "this recipient would see your mailbox; write to a reverse alias instead (aliasd contact add)",
             ),
-            Self::OtherAlias(_) => {
-                (550, Enhanced(5, 7, 1), "this recipient belongs to another alias of yours; send separate messages")
-            }
+            Self::OtherAlias(_) => (
+                550,
+                Enhanced(5, 7, 1),
+                "this recipient belongs to another alias of yours; send separate messages",
+            ),
             Self::UnreadableRecipients => {
                 (550, Enhanced(5, 6, 0), "To or Cc cannot be read, so the message might show your mailbox")
             }

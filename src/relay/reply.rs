@@ -46,7 +46,12 @@ pub enum Evidence {
 ///
 /// # Errors
 /// [`Refused::NoProof`], [`Refused::NotTheOwner`], [`Refused::DisabledAliasSends`], or a `From` that says nothing.
-pub fn authorize(message: &Message, alias: &Alias, evidence: Evidence, now: Timestamp) -> Result<(), Refused> {
+pub fn authorize(
+    message: &Message,
+    alias: &Alias,
+    evidence: Evidence,
+    now: Timestamp,
+) -> Result<(), Refused> {
     let author = correspondents::author(message)?;
     if evidence == Evidence::None {
         return Err(Refused::NoProof);

@@ -95,7 +95,9 @@ pub fn conclude(fates: &[(Address, Fate)], id: TransactionId) -> Reply {
 fn pending((address, fate): &(Address, Fate)) -> Option<(&Address, Enhanced)> {
     match fate {
         Fate::Pending(enhanced) => Some((address, *enhanced)),
-        Fate::Refused(reply) if reply.is_transient() => Some((address, reply.enhanced().unwrap_or(Enhanced(4, 0, 0)))),
+        Fate::Refused(reply) if reply.is_transient() => {
+            Some((address, reply.enhanced().unwrap_or(Enhanced(4, 0, 0))))
+        }
         _ => None,
     }
 }
@@ -106,7 +108,9 @@ fn refusal((address, fate): &(Address, Fate), id: TransactionId) -> Reply {
         Fate::Rejected(code, enhanced) => {
             Reply::new(*code, *enhanced, format!("the destination of {address} refused the message ({id})"))
         }
-        Fate::Accepted | Fate::Pending(_) => Reply::new(554, Enhanced(5, 0, 0), format!("not accepted ({id})")),
+        Fate::Accepted | Fate::Pending(_) => {
+            Reply::new(554, Enhanced(5, 0, 0), format!("not accepted ({id})"))
+        }
     }
 }
 
@@ -159,8 +163,14 @@ mod tests {
 
     #[test]
     fn a_strange_code_of_a_remote_server_keeps_its_class() {
-        assert_eq!(Fate::of(&[Outcome::Rejected(failure(599, (4, 1, 1)))]), Fate::Rejected(599, Enhanced(5, 0, 0)));
-        assert_eq!(Fate::of(&[Outcome::Rejected(failure(250, (2, 0, 0)))]), Fate::Rejected(554, Enhanced(5, 0, 0)));
+        assert_eq!(
+            Fate::of(&[Outcome::Rejected(failure(599, (4, 1, 1)))]),
+            Fate::Rejected(599, Enhanced(5, 0, 0))
+        );
+        assert_eq!(
+            Fate::of(&[Outcome::Rejected(failure(250, (2, 0, 0)))]),
+            Fate::Rejected(554, Enhanced(5, 0, 0))
+        );
         assert_eq!(Fate::of(&[Outcome::Deferred(failure(550, (5, 1, 1)))]), Fate::Pending(Enhanced(4, 4, 0)));
     }
 
