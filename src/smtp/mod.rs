@@ -2,8 +2,19 @@
 //! randomness. (RFC 5321 and its extensions.)
 
 pub mod client;
+pub mod command;
+pub mod data;
+pub mod extension;
+pub mod line;
+pub mod reply;
 pub mod response;
+pub mod server;
 pub mod stuffing;
+
+pub use reply::{Enhanced, Reply};
+pub use server::{ServerSession, Transaction};
+
+use std::fmt;
 
 use crate::mail::Address;
 
@@ -14,6 +25,35 @@ pub enum ReversePath {
     Null,
     /// An address.
     Address(Address),
+}
+
+/// An envelope recipient (RFC 5321, section 4.1.2).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ForwardPath {
+    /// `<Postmaster>` without a domain: whoever runs this host (RFC 5321, section 4.5.1).
+    Postmaster,
+    /// An address.
+    Address(Address),
+}
+
+impl fmt::Display for ForwardPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Postmaster => f.write_str("postmaster"),
+            Self::Address(address) => address.fmt(f),
+        }
+    }
+}
+
+/// What becomes of an LF without a CR before it, or a CR without an LF after it. Whatever is chosen, only CRLF `.` CRLF
+/// ends a message: a relay that took less could be made to see two messages where another host saw one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum BareNewline {
+    /// In a message: it is refused. In a command: the session ends.
+    #[default]
+    Reject,
+    /// In a message: it becomes CRLF. In a command: an LF ends the line as well.
+    Normalize,
 }
 
 /// The next hop has taken the message.
@@ -49,4 +89,12 @@ pub enum Outcome {
     Deferred(Failure),
     /// The final dot was sent and no answer came: it may have been taken.
     Uncertain(Failure),
+}
+
+impl Outcome {
+    /// Whether the next hop has the message.
+    #[must_use]
+    pub fn is_delivered(&self) -> bool {
+        matches!(self, Self::Delivered(_))
+    }
 }
