@@ -6,4 +6,7 @@ mod journal;
 mod partly;
 mod prepare;
 
+#[cfg(test)]
+mod tests;
+
 pub use intake::{Client, Intake, Policy};

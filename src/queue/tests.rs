@@ -1,0 +1,449 @@
+//! The intake over ports in memory: who gets what, and what the sender is told.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use parking_lot::Mutex;
+
+use super::{Client, Intake, Policy};
+use crate::mail::{Address, DomainName, Message, Timestamp};
+use crate::relay::alias::{
+    Alias, AliasId, CatchAll, Contact, ContactId, DomainId, Lookup, Mailbox, MailboxId, Refusal,
+};
+use crate::relay::keys::Keys;
+use crate::relay::ports::{
+    Counted, Delivery, Directory, Outcome, Surroundings, Transport, Unavailable, WantedContact,
+};
+use crate::relay::recipient::Recipient;
+use crate::relay::redact::Redactor;
+use crate::relay::testing;
+use crate::smtp::{Delivered, Failure, ForwardPath, Reply, ReversePath, Transaction};
+
+/// A directory in memory.
+#[derive(Debug, Default)]
+struct Book {
+    aliases: Mutex<HashMap<Address, Arc<Alias>>>,
+    contacts: Mutex<HashMap<(AliasId, Address), Contact>>,
+    counted: Mutex<Vec<(AliasId, Counted)>>,
+    catch_all: bool,
+    down: bool,
+}
+
+impl Book {
+    fn of(aliases: impl IntoIterator<Item = Alias>) -> Self {
+        let book = Self::default();
+        book.aliases.lock().extend(aliases.into_iter().map(|alias| (alias.address.clone(), Arc::new(alias))));
+        book
+    }
+
+    fn answer(&self) -> Result<(), Unavailable> {
+        if self.down { Err(Unavailable("down".to_owned())) } else { Ok(()) }
+    }
+
+    fn rule() -> CatchAll {
+        CatchAll {
+            domain_id: DomainId(1),
+            account: testing::alias().account,
+            domain: DomainName::parse("example.com").unwrap(),
+            mailbox: MailboxId(21),
+        }
+    }
+}
+
+impl Directory for Arc<Book> {
+    async fn lookup(&self, wanted: &Address) -> Result<Lookup, Unavailable> {
+        self.answer()?;
+        if wanted.domain().map(DomainName::as_str) != Some("example.com") {
+            return Ok(Lookup::ForeignDomain);
+        }
+        let aliases = self.aliases.lock();
+        let base = wanted.without_tag();
+        if let Some(alias) = aliases.get(wanted).or_else(|| aliases.get(base.as_ref()?)) {
+            return Ok(Lookup::Alias(Arc::clone(alias)));
+        }
+        let contacts = self.contacts.lock();
+        if let Some(contact) = contacts.values().find(|contact| contact.reverse_alias == *wanted) {
+            let owner = aliases.values().find(|alias| alias.id == contact.alias).unwrap();
+            return Ok(Lookup::ReverseAlias(Arc::clone(owner), Arc::new(contact.clone())));
+        }
+        Ok(if self.catch_all { Lookup::Creatable(Arc::new(Book::rule())) } else { Lookup::Unknown })
+    }
+
+    async fn alias(&self, id: AliasId) -> Result<Option<Arc<Alias>>, Unavailable> {
+        self.answer()?;
+        Ok(self.aliases.lock().values().find(|alias| alias.id == id).cloned())
+    }
+
+    async fn find_contact(&self, alias: AliasId, address: &Address) -> Result<Option<Contact>, Unavailable> {
+        self.answer()?;
+        Ok(self.contacts.lock().get(&(alias, address.clone())).cloned())
+    }
+
+    async fn contacts(&self, alias: &Alias, wanted: &[WantedContact]) -> Result<Vec<Contact>, Unavailable> {
+        self.answer()?;
+        let mut contacts = self.contacts.lock();
+        let found = wanted.iter().map(|want| {
+            let next = ContactId(i64::try_from(contacts.len()).unwrap() + 100);
+            let made = contacts.entry((alias.id, want.address.clone())).or_insert_with(|| Contact {
+                id: next,
+                alias: alias.id,
+                address: want.address.clone(),
+                name: want.name.clone(),
+                reverse_alias: want.reverse_alias.clone(),
+                blocked: false,
+            });
+            made.clone()
+        });
+        Ok(found.collect())
+    }
+
+    async fn create_alias(&self, _: &CatchAll, address: &Address) -> Result<Arc<Alias>, Unavailable> {
+        self.answer()?;
+        let made = Arc::new(Alias { id: AliasId(77), address: address.clone(), ..testing::alias() });
+        self.aliases.lock().insert(address.clone(), Arc::clone(&made));
+        Ok(made)
+    }
+
+    fn count(&self, alias: AliasId, what: Counted) {
+        self.counted.lock().push((alias, what));
+    }
+}
+
+/// A next hop that does as it is told for each address.
+#[derive(Debug, Default)]
+struct NextHop {
+    behaviour: Mutex<HashMap<Address, Behaviour>>,
+    sent: Mutex<Vec<Delivery>>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Behaviour {
+    Reject,
+    Defer,
+    Hang,
+}
+
+impl Transport for Arc<NextHop> {
+    async fn deliver(&self, delivery: Delivery) -> Outcome {
+        let behaviour = self.behaviour.lock().get(&delivery.to).copied();
+        self.sent.lock().push(delivery);
+        let failure =
+            |code, enhanced| Failure { code, enhanced, text: "me@example.net".to_owned(), host: None };
+        match behaviour {
+            None => Outcome::Delivered(Delivered { host: "mx".to_owned(), reply: "250 ok".to_owned() }),
+            Some(Behaviour::Reject) => Outcome::Rejected(failure(550, (5, 1, 1))),
+            Some(Behaviour::Defer) => Outcome::Deferred(failure(450, (4, 2, 1))),
+            Some(Behaviour::Hang) => std::future::pending().await,
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Still;
+
+impl Surroundings for Still {
+    fn now(&self) -> Timestamp {
+        Timestamp::EPOCH
+    }
+
+    fn random(&self, into: &mut [u8]) {
+        into.fill(9);
+    }
+}
+
+struct World {
+    book: Arc<Book>,
+    hop: Arc<NextHop>,
+    intake: Intake<Arc<Book>, Arc<NextHop>, Still>,
+}
+
+fn address(text: &str) -> Address {
+    Address::parse(text).unwrap()
+}
+
+fn world(book: Book) -> World {
+    let policy = Policy {
+        hostname: DomainName::parse("mx.example.com").unwrap(),
+        postmaster: Some(address("admin@example.net")),
+        trusted_networks: vec!["192.0.2.0/24".parse().unwrap()],
+        direct_timeout: Duration::from_secs(20),
+    };
+    let (book, hop, keys) = (Arc::new(book), Arc::new(NextHop::default()), Keys::derive(&[7; 32]));
+    let redactor = Redactor::new(&keys, true);
+    let intake = Intake::new(policy, keys, redactor, Arc::clone(&book), Arc::clone(&hop), Still);
+    World { book, hop, intake }
+}
+
+fn two_mailboxes() -> Alias {
+    let mut alias = testing::alias();
+    alias.mailboxes.push(Mailbox { id: MailboxId(22), address: address("you@example.net"), paused: false });
+    alias
+}
+
+const FROM_JANE: &str = "From: Jane Doe <jane@example.org>\r\nTo: shop@example.com\r\n\r\nHi\r\n";
+
+impl World {
+    fn next_hop(&self, to: &str, behaviour: Behaviour) {
+        self.hop.behaviour.lock().insert(address(to), behaviour);
+    }
+
+    async fn asks(&self, from: &str, to: &str) -> Result<Recipient, Reply> {
+        let from = if from.is_empty() { ReversePath::Null } else { ReversePath::Address(address(from)) };
+        let to = if to.is_empty() { ForwardPath::Postmaster } else { ForwardPath::Address(address(to)) };
+        self.intake.recipient(&from, &to).await
+    }
+
+    /// Hands over a message from this client; every recipient must be taken.
+    async fn takes(&self, client: &str, from: &str, to: &[&str], raw: &str) -> String {
+        let mut recipients = Vec::new();
+        for to in to {
+            recipients.push((ForwardPath::Address(address(to)), self.asks(from, to).await.unwrap()));
+        }
+        let transaction = Transaction {
+            helo: "mx.example.org".to_owned(),
+            from: if from.is_empty() { ReversePath::Null } else { ReversePath::Address(address(from)) },
+            recipients,
+            body: Bytes::from(raw.to_owned()),
+            eight_bit: false,
+            smtputf8: false,
+            esmtp: true,
+        };
+        let client = Client { address: client.parse::<IpAddr>().unwrap() };
+        self.intake.message(client, &transaction).await.to_string()
+    }
+
+    async fn jane_writes(&self, to: &[&str]) -> String {
+        self.takes("198.51.100.1", "jane@example.org", to, FROM_JANE).await
+    }
+
+    /// To whom messages went since the last call.
+    fn went_to(&self) -> Vec<String> {
+        std::mem::take(&mut *self.hop.sent.lock()).iter().map(|delivery| delivery.to.to_string()).collect()
+    }
+
+    fn sent(&self) -> Vec<Delivery> {
+        std::mem::take(&mut *self.hop.sent.lock())
+    }
+
+    fn counted(&self) -> Vec<Counted> {
+        self.book.counted.lock().iter().map(|(_, what)| *what).collect()
+    }
+}
+
+fn said(refused: Result<Recipient, Reply>) -> String {
+    refused.err().map(|reply| reply.to_string()).unwrap_or_default()
+}
+
+#[tokio::test]
+async fn a_message_is_forwarded_under_our_return_path() {
+    let world = world(Book::of([testing::alias()]));
+    let reply = world.jane_writes(&["shop@example.com"]).await;
+    assert!(reply.starts_with("250 2.0.0 accepted as 0000000000"), "{reply}");
+    let sent = world.sent();
+    assert_eq!(sent[0].to, address("me@example.net"));
+    let ReversePath::Address(from) = &sent[0].from else { panic!("{:?}", sent[0].from) };
+    assert!(from.local().starts_with("rp-") && from.host().as_str() == "example.com", "{from}");
+    assert_eq!(world.counted(), [Counted::Forwarded]);
+}
+
+#[tokio::test]
+async fn a_message_that_must_not_be_answered_stays_one() {
+    let world = world(Book::of([testing::alias()]));
+    world.takes("198.51.100.1", "", &["shop@example.com"], FROM_JANE).await;
+    assert_eq!(world.sent()[0].from, ReversePath::Null);
+}
+
+#[tokio::test]
+async fn an_answer_goes_to_the_contact_and_only_from_trusted_networks() {
+    let world = world(Book::of([testing::alias()]));
+    world.jane_writes(&["shop@example.com"]).await;
+    let forwarded = Message::parse(world.sent()[0].content.head.clone());
+    let from = forwarded.value(forwarded.named("From").next().unwrap().1).to_vec();
+    let list = crate::mail::address_list::parse(&from);
+    let reverse = list.first_mailbox().unwrap().address.to_string();
+
+    let answer = format!("From: me@example.net\r\nTo: {reverse}\r\n\r\nHo\r\n");
+    let refused = world.takes("198.51.100.1", "me@example.net", &[&reverse], &answer).await;
+    assert!(refused.starts_with("550 5.7.1 a reply needs proof"), "{refused}");
+    let taken = world.takes("192.0.2.9", "me@example.net", &[&reverse], &answer).await;
+    assert!(taken.starts_with("250 "), "{taken}");
+    let sent = world.sent();
+    assert_eq!(sent[0].to, address("jane@example.org"));
+    let whole = String::from_utf8([&sent[0].content.head[..], &sent[0].content.body[..]].concat()).unwrap();
+    assert!(
+        !whole.contains("me@example.net") && whole.contains("From: The Shop <shop@example.com>"),
+        "{whole}"
+    );
+    assert_eq!(world.counted(), [Counted::Forwarded, Counted::Replied]);
+}
+
+#[tokio::test]
+async fn what_is_undecided_stays_with_the_sender_and_is_not_delivered_twice() {
+    let world = world(Book::of([two_mailboxes()]));
+    world.next_hop("you@example.net", Behaviour::Defer);
+    let reply = world.jane_writes(&["shop@example.com"]).await;
+    assert!(reply.starts_with("451 4.2.1 shop@example.com"), "{reply}");
+    assert_eq!(world.went_to(), ["me@example.net", "you@example.net"]);
+
+    world.hop.behaviour.lock().clear();
+    let reply = world.jane_writes(&["shop@example.com"]).await;
+    assert!(reply.starts_with("250 "), "{reply}");
+    assert_eq!(world.went_to(), ["you@example.net"]);
+    assert_eq!(world.counted(), [Counted::Forwarded]);
+}
+
+#[tokio::test]
+async fn one_refusing_mailbox_is_not_told_to_the_sender() {
+    let world = world(Book::of([two_mailboxes()]));
+    world.next_hop("you@example.net", Behaviour::Reject);
+    assert!(world.jane_writes(&["shop@example.com"]).await.starts_with("250 "));
+}
+
+#[tokio::test]
+async fn a_refusal_of_the_next_hop_is_passed_on_without_its_text() {
+    let world = world(Book::of([testing::alias()]));
+    world.next_hop("me@example.net", Behaviour::Reject);
+    let reply = world.jane_writes(&["shop@example.com"]).await;
+    assert!(reply.starts_with("550 5.1.1 the destination of shop@example.com refused"), "{reply}");
+    assert!(!reply.contains("me@"), "{reply}");
+    assert_eq!(world.counted(), []);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_next_hop_that_hangs_is_given_up_in_time() {
+    let world = world(Book::of([testing::alias()]));
+    world.next_hop("me@example.net", Behaviour::Hang);
+    let reply = world.jane_writes(&["shop@example.com"]).await;
+    assert!(reply.starts_with("451 4.4.7 "), "{reply}");
+}
+
+#[tokio::test]
+async fn recipients_that_reach_the_same_people_get_one_message() {
+    let world = world(Book::of([testing::alias()]));
+    world.jane_writes(&["shop@example.com", "shop+a@example.com"]).await;
+    assert_eq!(world.went_to(), ["me@example.net"]);
+}
+
+#[tokio::test]
+async fn some_refused_and_some_delivered_is_told_by_name() {
+    let other = Alias {
+        id: AliasId(12),
+        address: address("club@example.com"),
+        mailboxes: vec![Mailbox { id: MailboxId(23), address: address("x@example.net"), paused: false }],
+        ..testing::alias()
+    };
+    let world = world(Book::of([testing::alias(), other]));
+    world.next_hop("x@example.net", Behaviour::Reject);
+    let reply = world.jane_writes(&["shop@example.com", "club@example.com"]).await;
+    assert!(reply.starts_with("554 5.0.0 refused for club@example.com; delivered to every other"), "{reply}");
+}
+
+#[tokio::test]
+async fn a_blocked_contact_is_refused_by_envelope_and_by_author_or_discarded() {
+    for refusal in [Refusal::Reject, Refusal::Discard] {
+        let world = world(Book::of([Alias { has_blocked_contacts: true, refusal, ..testing::alias() }]));
+        world.jane_writes(&["shop@example.com"]).await;
+        assert_eq!(world.went_to(), ["me@example.net"]);
+        world.book.contacts.lock().values_mut().for_each(|contact| contact.blocked = true);
+
+        let by_envelope = world.asks("jane@example.org", "shop@example.com").await;
+        let by_author = world.takes("198.51.100.1", "x@example.org", &["shop@example.com"], FROM_JANE).await;
+        match refusal {
+            Refusal::Reject => {
+                assert!(said(by_envelope).starts_with("550 5.7.1 "));
+                assert!(by_author.starts_with("550 5.7.1 "), "{by_author}");
+            }
+            Refusal::Discard => {
+                assert!(matches!(by_envelope, Ok(Recipient::Discard(_))));
+                assert!(by_author.starts_with("250 "), "{by_author}");
+            }
+        }
+        assert_eq!(world.went_to(), [""; 0]);
+        assert!(world.counted().contains(&Counted::Blocked));
+    }
+}
+
+#[tokio::test]
+async fn strangers_and_role_addresses_get_their_answers() {
+    let world = world(Book::of([Alias { enabled: false, ..testing::alias() }]));
+    for (to, answer) in [
+        ("x@example.org", "550 5.7.1 relaying denied"),
+        ("nobody@example.com", "550 5.1.1 "),
+        ("shop@example.com", "550 5.7.1 this address does not take mail"),
+    ] {
+        assert!(said(world.asks("jane@example.org", to).await).starts_with(answer), "{to}");
+    }
+    for to in ["", "Postmaster@example.com", "abuse@example.com"] {
+        assert!(matches!(world.asks("", to).await, Ok(Recipient::Postmaster(..))), "{to}");
+    }
+    assert!(said(world.asks("", "postmaster@example.org").await).starts_with("550 5.7.1 "));
+    world.jane_writes(&["abuse@example.com"]).await;
+    assert_eq!(world.went_to(), ["admin@example.net"]);
+}
+
+#[tokio::test]
+async fn a_catch_all_makes_the_alias_when_a_message_is_taken_and_not_before() {
+    let world = world(Book { catch_all: true, ..Book::default() });
+    assert!(matches!(world.asks("", "new+x@example.com").await, Ok(Recipient::New(..))));
+    assert!(world.book.aliases.lock().is_empty());
+    let refused = world.takes("198.51.100.1", "", &["new@example.com"], "Subject: no author\r\n\r\n").await;
+    assert!(refused.starts_with("550 5.6.0 "), "{refused}");
+    assert!(world.book.aliases.lock().is_empty());
+    let taken = world.jane_writes(&["new+x@example.com"]).await;
+    assert!(taken.starts_with("250 "), "{taken}");
+    assert!(world.book.aliases.lock().contains_key(&address("new@example.com")));
+}
+
+#[tokio::test]
+async fn a_mailbox_that_is_ours_and_a_message_that_was_here_are_loops() {
+    let mut looping = testing::alias();
+    looping.mailboxes[0].address = address("club@example.com");
+    let round = world(Book::of([looping]));
+    let reply = round.jane_writes(&["shop@example.com"]).await;
+    assert!(reply.starts_with("554 5.4.6 "), "{reply}");
+
+    let twice = world(Book::of([testing::alias()]));
+    twice.jane_writes(&["shop@example.com"]).await;
+    let sent = twice.sent().remove(0);
+    let again = String::from_utf8([&sent.content.head[..], &sent.content.body[..]].concat()).unwrap();
+    let reply = twice.takes("198.51.100.1", "", &["shop@example.com"], &again).await;
+    assert!(reply.starts_with("554 5.4.6 mail loop"), "{reply}");
+}
+
+#[tokio::test]
+async fn a_bounce_of_what_we_sent_reaches_the_owner() {
+    let world = world(Book::of([testing::alias()]));
+    world.jane_writes(&["shop@example.com"]).await;
+    let ReversePath::Address(path) = world.sent().remove(0).from else { panic!() };
+    let bounce = "From: MAILER-DAEMON@example.net\r\n\r\nIt failed.\r\n";
+    let reply = world.takes("198.51.100.1", "", &[&path.to_string()], bounce).await;
+    assert!(reply.starts_with("250 "), "{reply}");
+    let sent = world.sent();
+    assert_eq!((sent[0].to.to_string().as_str(), &sent[0].from), ("me@example.net", &ReversePath::Null));
+    let forged = path.to_string().replace("rp-", "rp-a");
+    assert!(said(world.asks("", &forged[..forged.len()]).await).starts_with("550 5.1.1 "));
+}
+
+#[tokio::test]
+async fn nothing_is_sent_while_the_directory_is_down() {
+    let world = world(Book { down: true, ..Book::of([testing::alias()]) });
+    assert!(said(world.asks("", "shop@example.com").await).starts_with("451 4.3.0 "));
+    let transaction = Transaction {
+        helo: "mx.example.org".to_owned(),
+        from: ReversePath::Null,
+        recipients: vec![(
+            ForwardPath::Postmaster,
+            Recipient::Alias(Arc::new(testing::alias()), address("shop@example.com")),
+        )],
+        body: Bytes::from_static(FROM_JANE.as_bytes()),
+        eight_bit: false,
+        smtputf8: false,
+        esmtp: true,
+    };
+    let client = Client { address: IpAddr::from([198, 51, 100, 1]) };
+    assert!(world.intake.message(client, &transaction).await.to_string().starts_with("451 4.3.0 "));
+    assert_eq!(world.went_to(), [""; 0]);
+}
