@@ -1,0 +1,269 @@
+//! A connection to one host: the socket and the session on it.
+//!
+//! It is a value of its own, apart from the choice of hosts, so that it can be kept and used again.
+//!
+//! The one thing that must be right here is when the session is told that the message was sent: as soon as the last
+//! octet was handed to the socket or to TLS, before the flush, because from then on the server may have the final
+//! dot. A write that fails or times out with octets left has not sent it: `write` takes octets or says no, and TLS
+//! encrypts none that it did not take.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::{Buf as _, Bytes, BytesMut};
+use rustls::ClientConfig;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use tokio::time::{Instant, timeout, timeout_at};
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+use tokio_util::either::Either;
+
+use super::{Connectors, Outcome, Scheme, Settings, Target};
+use crate::net::tls::server_name;
+use crate::smtp::Failure;
+use crate::smtp::client::{Action, Channel, Client, Envelope, Input, Loss, Phase};
+use crate::smtp::stuffing::Stuffed;
+
+/// How long a connect may take (and never more than half of what is left of the budget).
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long a server that broke off may take to say why.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+/// How long to wait for the reply to QUIT, in the background.
+const FAREWELL: Duration = Duration::from_secs(5);
+/// Replies are short; the reply to EHLO is the longest.
+const READ_BUFFER: usize = 1024;
+
+type Stream = Either<TcpStream, Box<TlsStream<TcpStream>>>;
+
+/// A connection whose session is open.
+pub(super) struct Connection {
+    stream: Stream,
+    client: Client,
+    buffer: BytesMut,
+    deadline: Instant,
+}
+
+/// Why there is no connection.
+pub(super) enum OpenError {
+    /// The handshake after STARTTLS failed; in clear it might have worked.
+    Handshake(Outcome),
+    /// Anything else.
+    Failed(Outcome),
+}
+
+impl OpenError {
+    pub(super) fn into_outcome(self) -> Outcome {
+        let (Self::Handshake(outcome) | Self::Failed(outcome)) = self;
+        outcome
+    }
+}
+
+impl Connection {
+    /// Connects and speaks until the session takes mail.
+    pub(super) async fn open(
+        target: &Target<'_>,
+        settings: Arc<Settings>,
+        tls: &Connectors,
+        deadline: Instant,
+    ) -> Result<Self, OpenError> {
+        let config = Self::config(target, tls)?;
+        let tcp = connect(target, deadline).await.map_err(|error| failed(target, (4, 4, 1), &error))?;
+        let (stream, channel) = if target.next_hop.scheme == Scheme::Smtps {
+            let stream = handshake(tcp, config, target, deadline).await;
+            (stream.map_err(|error| failed(target, (4, 7, 5), &error))?, Channel::Encrypted)
+        } else {
+            (Either::Left(tcp), Channel::Clear)
+        };
+        let client = Client::new(settings, target.label(), channel);
+        let connection = Self { stream, client, buffer: BytesMut::with_capacity(READ_BUFFER), deadline };
+        connection.greet(target, config).await
+    }
+
+    fn config<'t>(target: &Target<'_>, tls: &'t Connectors) -> Result<&'t Arc<ClientConfig>, OpenError> {
+        if !target.next_hop.scheme.verifies() {
+            return Ok(tls.any());
+        }
+        let no_roots = || failed(target, (4, 7, 5), &io::Error::other("no trusted roots were loaded"));
+        tls.verified().ok_or_else(no_roots)
+    }
+
+    /// From the greeting to a session that takes mail.
+    async fn greet(mut self, target: &Target<'_>, config: &Arc<ClientConfig>) -> Result<Self, OpenError> {
+        let first = self.client.start();
+        let mut action = self.drive(first).await;
+        if action == Action::StartTls {
+            self = self.start_tls(target, config).await?;
+            let encrypted = self.client.handle(Input::TlsStarted);
+            action = self.drive(encrypted).await;
+        }
+        match action {
+            Action::Ready => Ok(self),
+            Action::HostFailed(outcome) => Err(OpenError::Failed(outcome)),
+            _ => Err(OpenError::Failed(out_of_step())),
+        }
+    }
+
+    async fn start_tls(mut self, target: &Target<'_>, config: &Arc<ClientConfig>) -> Result<Self, OpenError> {
+        let Either::Left(tcp) = self.stream else {
+            return Err(OpenError::Failed(out_of_step()));
+        };
+        match handshake(tcp, config, target, self.deadline).await {
+            Ok(stream) => Ok(Self { stream, ..self }),
+            Err(error) => match self.client.handle(Input::Lost(Loss::Failed(error.to_string()))) {
+                Action::HostFailed(outcome) => Err(OpenError::Handshake(outcome)),
+                _ => Err(OpenError::Handshake(out_of_step())),
+            },
+        }
+    }
+
+    /// One transaction for one recipient: the outcome, or (`Err`) why this host cannot take the message at all.
+    pub(super) async fn deliver(
+        &mut self,
+        envelope: Envelope,
+        segments: &[Bytes],
+    ) -> Result<Outcome, Outcome> {
+        let first = self.client.send(envelope);
+        let mut action = self.drive(first).await;
+        if action == Action::SendMessage {
+            let sent = self.send_message(segments).await;
+            action = self.drive(sent).await;
+        }
+        match action {
+            Action::Done(outcomes) => outcomes.into_iter().next().ok_or_else(out_of_step),
+            Action::HostFailed(outcome) => Err(outcome),
+            _ => Err(out_of_step()),
+        }
+    }
+
+    /// Ends the session in order, in the background: nobody waits for the reply to QUIT. A session that is not in
+    /// order is just closed.
+    pub(super) fn farewell(self) {
+        if !self.client.is_ready() {
+            return;
+        }
+        let Self { mut stream, mut buffer, .. } = self;
+        tokio::spawn(timeout(FAREWELL, async move {
+            stream.write_all(Client::QUIT).await?;
+            stream.flush().await?;
+            stream.read_buf(&mut buffer).await?;
+            stream.shutdown().await
+        }));
+    }
+
+    /// Reads and writes as the session asks, until it asks for something else.
+    async fn drive(&mut self, mut action: Action) -> Action {
+        loop {
+            action = match action {
+                Action::Read { phase } => self.read(phase).await,
+                Action::Write { octets, phase } => match self.write(octets.as_ref(), phase).await {
+                    Ok(()) => self.read(phase).await,
+                    Err(loss) => self.last_words(loss).await,
+                },
+                other => return other,
+            }
+        }
+    }
+
+    async fn read(&mut self, phase: Phase) -> Action {
+        let read = self.stream.read_buf(&mut self.buffer);
+        match timeout_at(limit(phase, self.deadline), read).await {
+            Ok(Ok(0)) => self.client.handle(Input::Lost(Loss::Closed)),
+            Ok(Ok(_)) => self.received(),
+            Ok(Err(error)) => self.client.handle(Input::Lost(Loss::Failed(error.to_string()))),
+            Err(_) => self.client.handle(Input::Lost(Loss::TimedOut)),
+        }
+    }
+
+    fn received(&mut self) -> Action {
+        let action = self.client.handle(Input::Received(&self.buffer));
+        self.buffer.clear();
+        action
+    }
+
+    async fn write(&mut self, octets: &[u8], phase: Phase) -> Result<(), Loss> {
+        let write = async {
+            self.stream.write_all(octets).await?;
+            self.stream.flush().await
+        };
+        lost(timeout_at(limit(phase, self.deadline), write).await)
+    }
+
+    async fn send_message(&mut self, segments: &[Bytes]) -> Action {
+        let mut message = Stuffed::new(segments);
+        while message.has_remaining() {
+            let write = self.stream.write_buf(&mut message);
+            let written = timeout_at(limit(Phase::DataBlock, self.deadline), write).await;
+            match lost(written) {
+                Ok(0) => return self.last_words(Loss::Closed).await,
+                Ok(_) => {}
+                Err(loss) => return self.last_words(loss).await,
+            }
+        }
+        let action = self.client.handle(Input::MessageSent);
+        let flushed = timeout_at(limit(Phase::DataBlock, self.deadline), self.stream.flush()).await;
+        match lost(flushed) {
+            Ok(()) => action,
+            Err(loss) => self.client.handle(Input::Lost(loss)),
+        }
+    }
+
+    /// A server that closes while we write has often said why.
+    async fn last_words(&mut self, loss: Loss) -> Action {
+        let until = self.deadline.min(Instant::now() + LAST_WORDS);
+        let heard = timeout_at(until, self.stream.read_buf(&mut self.buffer)).await;
+        if let Ok(Ok(1..)) = heard {
+            match self.received() {
+                Action::Read { .. } => {}
+                action => return action,
+            }
+        }
+        self.client.handle(Input::Lost(loss))
+    }
+}
+
+async fn connect(target: &Target<'_>, deadline: Instant) -> io::Result<TcpStream> {
+    let now = Instant::now();
+    let share = deadline.saturating_duration_since(now) / 2;
+    let connecting = TcpStream::connect(target.socket());
+    let tcp = timeout_at(now + share.min(CONNECT_TIMEOUT), connecting).await??;
+    // Commands are small and each waits for its reply.
+    tcp.set_nodelay(true)?;
+    Ok(tcp)
+}
+
+async fn handshake(
+    tcp: TcpStream,
+    config: &Arc<ClientConfig>,
+    target: &Target<'_>,
+    deadline: Instant,
+) -> io::Result<Stream> {
+    let connector = TlsConnector::from(Arc::clone(config));
+    let shaking = connector.connect(server_name(target.host, target.ip), tcp);
+    let stream = timeout_at(limit(Phase::Handshake, deadline), shaking).await??;
+    Ok(Either::Right(Box::new(stream)))
+}
+
+fn limit(phase: Phase, deadline: Instant) -> Instant {
+    deadline.min(Instant::now() + phase.timeout())
+}
+
+fn lost<T>(result: Result<io::Result<T>, tokio::time::error::Elapsed>) -> Result<T, Loss> {
+    match result {
+        Ok(Ok(value)) => Ok(value),
+        Ok(Err(error)) => Err(Loss::Failed(error.to_string())),
+        Err(_) => Err(Loss::TimedOut),
+    }
+}
+
+fn failed(target: &Target<'_>, enhanced: (u8, u16, u16), error: &io::Error) -> OpenError {
+    let what = if enhanced.1 == 7 { "TLS" } else { "connecting" };
+    let text = format!("{what} failed: {error}");
+    OpenError::Failed(Outcome::Deferred(Failure { code: 451, enhanced, text, host: Some(target.label()) }))
+}
+
+/// The session asked for something that makes no sense here; it is a mistake of ours, and costs one try.
+fn out_of_step() -> Outcome {
+    super::deferred((4, 3, 5), "the session asked for something out of turn")
+}
