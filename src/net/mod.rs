@@ -1,6 +1,9 @@
-//! Sockets: the listener, the drivers of SMTP sessions, and what they share.
+//! Sockets: the listener, the drivers of SMTP sessions in both directions, TLS, and the way to the next hop.
 
 pub mod dns;
+pub mod listener;
+pub mod memory;
 pub mod smarthost;
+pub mod smtp_in;
 pub mod smtp_out;
 pub mod tls;

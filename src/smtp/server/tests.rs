@@ -1,9 +1,14 @@
 use std::fmt::Debug;
+use std::mem;
+use std::sync::Arc;
 
+use bytes::BytesMut;
 use proptest::prelude::*;
 
+use super::order::Phase;
+use super::session::State;
 use super::*;
-use crate::smtp::reply::Enhanced;
+use crate::smtp::reply::{self, Enhanced};
 
 mod dialogue;
 
@@ -231,7 +236,7 @@ fn a_body_is_handed_over_without_a_copy() {
     let mut driver = Driver::after(TO_DATA);
     driver.feed(&[b'x'; 500]);
     let State::Data(_, _, message) = &driver.session.state else { panic!("not receiving") };
-    let held = message.body.as_ptr();
+    let held = message.body().as_ptr();
     assert_eq!(driver.session.held(), 500);
     driver.feed(b"\r\n.\r\n");
     assert_eq!(driver.delivered[0].body.as_ptr(), held);

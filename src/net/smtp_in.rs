@@ -1,0 +1,251 @@
+//! Drives SMTP server sessions over sockets: reads, writes, time-outs, memory, and the questions to a [`Service`].
+//!
+//! One task a connection, none a message. Replies are collected and written at once, before the session waits. While a
+//! message is being delivered nothing is read, so a client cannot fill memory with the next one. Every rule of SMTP itself
+//! is in [`crate::smtp::server`]; whatever goes wrong here costs one connection.
+
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::BytesMut;
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+
+use crate::smtp::reply;
+use crate::smtp::server::{Action, Input, ServerSession, Settings, Transaction};
+use crate::smtp::{ForwardPath, Reply, ReversePath};
+
+use super::listener::{Ends, Overload, Protocol, Slot};
+use super::memory::{MemoryBudget, Reservation};
+
+/// How long a client may stay silent (RFC 5321, section 4.5.3.2.7).
+pub const READ_TIMEOUT: Duration = Duration::from_secs(5 * 60);
+/// How long the last reply may take: the client has nothing more to gain from it.
+const LAST_WRITE_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long, and for how many octets, a client is listened to after the last reply: closing a socket with unread input
+/// resets the connection, and the reply could be lost with it.
+const LINGER: Duration = Duration::from_secs(1);
+const LINGER_OCTETS: u64 = 256 * 1024;
+/// Octets that are read at once while commands come. What an idle connection holds.
+const COMMAND_READ: usize = 2048;
+/// Octets that are read at once while a message comes.
+const MESSAGE_READ: usize = 32 * 1024;
+/// Message memory is reserved in such steps, in octets.
+const MEMORY_STEP: u64 = 64 * 1024;
+
+/// The client of a session.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Peer {
+    /// Where it is.
+    pub address: SocketAddr,
+    /// The address of ours that it came to.
+    pub local: SocketAddr,
+}
+
+/// Who decides about recipients and messages.
+pub trait Service: Send + Sync + 'static {
+    /// What is known about an accepted recipient.
+    type Recipient: Send + 'static;
+
+    /// Takes or refuses a recipient.
+    fn recipient(
+        &self,
+        peer: &Peer,
+        from: &ReversePath,
+        to: &ForwardPath,
+    ) -> impl Future<Output = Result<Self::Recipient, Reply>> + Send;
+
+    /// Takes over a message. A 2xx says that it is safe.
+    fn message(
+        &self,
+        peer: &Peer,
+        transaction: Transaction<Self::Recipient>,
+    ) -> impl Future<Output = Reply> + Send;
+}
+
+/// SMTP as a [`Protocol`] of a listener.
+#[derive(Debug)]
+pub struct SmtpIn<S> {
+    service: S,
+    settings: Arc<Settings>,
+    memory: Arc<MemoryBudget>,
+    read_timeout: Duration,
+}
+
+impl<S: Service> SmtpIn<S> {
+    /// A server over `service`. `read_timeout` is [`READ_TIMEOUT`] but in tests.
+    #[must_use]
+    pub fn new(
+        service: S,
+        settings: Arc<Settings>,
+        memory: Arc<MemoryBudget>,
+        read_timeout: Duration,
+    ) -> Arc<Self> {
+        Arc::new(Self { service, settings, memory, read_timeout })
+    }
+}
+
+impl<S: Service> Protocol for SmtpIn<S> {
+    async fn serve(self: Arc<Self>, stream: TcpStream, ends: Ends, slot: Slot, stopping: CancellationToken) {
+        let peer = Peer { address: ends.remote, local: ends.local };
+        tracing::debug!(client = %peer.address, "connected");
+        let ended = Connection::new(&self, stream, &peer, slot, stopping).run().await;
+        tracing::debug!(client = %peer.address, ?ended, "disconnected");
+    }
+
+    fn refusal(&self, overload: Overload) -> Vec<u8> {
+        let reply = match overload {
+            Overload::Total => &reply::TOO_MANY_CONNECTIONS,
+            Overload::Address => &reply::TOO_MANY_FROM_ADDRESS,
+        };
+        let mut out = Vec::new();
+        reply.write_to(&mut out);
+        out
+    }
+}
+
+/// One connection and its session. The questions to the service are boxed: their futures may be large, and most
+/// connections are idle most of the time.
+struct Connection<'a, S: Service, T> {
+    server: &'a SmtpIn<S>,
+    peer: &'a Peer,
+    stream: T,
+    session: ServerSession<S::Recipient>,
+    buffer: BytesMut,
+    /// For the message that is being received or delivered.
+    memory: Option<Reservation>,
+    slot: Option<Slot>,
+    /// Until the session knows that the server stops.
+    stopping: Option<CancellationToken>,
+}
+
+impl<'a, S: Service, T: AsyncRead + AsyncWrite + Unpin + Send> Connection<'a, S, T> {
+    fn new(
+        server: &'a SmtpIn<S>,
+        stream: T,
+        peer: &'a Peer,
+        slot: Slot,
+        stopping: CancellationToken,
+    ) -> Self {
+        Self {
+            server,
+            peer,
+            stream,
+            session: ServerSession::new(Arc::clone(&server.settings)),
+            buffer: BytesMut::new(),
+            memory: None,
+            slot: Some(slot),
+            stopping: Some(stopping),
+        }
+    }
+
+    /// Serves until the session closes or the client is gone, which is an error.
+    async fn run(mut self) -> io::Result<()> {
+        let mut input = Input::Connected;
+        loop {
+            input = match self.session.handle(input, &mut self.buffer) {
+                Action::Read => self.next_input().await?,
+                Action::CheckRecipient { from, to } => {
+                    Input::Recipient(Box::pin(self.server.service.recipient(self.peer, &from, &to)).await)
+                }
+                Action::StartMessage { declared } => Input::StartMessage(self.start_message(declared)),
+                Action::Deliver(transaction) => self.deliver(transaction).await?,
+                Action::Close => return self.close().await,
+            };
+        }
+    }
+
+    /// Sends what is to be said and waits for the client, or for the end of the server.
+    async fn next_input(&mut self) -> io::Result<Input<S::Recipient>> {
+        if !self.session.is_receiving() {
+            self.memory = None;
+        }
+        self.flush(self.server.read_timeout).await?;
+        if !self.has_memory_to_read() {
+            self.memory = None;
+            return Ok(Input::OutOfMemory(reply::OUT_OF_MEMORY.clone()));
+        }
+        self.make_room();
+        tokio::select! {
+            biased;
+            () = stopped(self.stopping.as_ref()) => {
+                self.stopping = None;
+                Ok(Input::ShuttingDown)
+            }
+            read = timeout(self.server.read_timeout, self.stream.read_buf(&mut self.buffer)) => match read {
+                Ok(Ok(0)) => Err(io::ErrorKind::UnexpectedEof.into()),
+                Ok(Ok(_)) => Ok(Input::Received),
+                Ok(Err(error)) => Err(error),
+                Err(_) => Ok(Input::TimedOut),
+            },
+        }
+    }
+
+    /// A buffer as large as what is read next deserves; a large one is not kept for commands.
+    fn make_room(&mut self) {
+        let room = if self.session.is_receiving() { MESSAGE_READ } else { COMMAND_READ };
+        if self.buffer.is_empty() && self.buffer.capacity() > 2 * room {
+            self.buffer = BytesMut::new();
+        }
+        self.buffer.reserve(room);
+    }
+
+    /// A first part of the memory. What the client declares is not reserved, or a few who declare much and send nothing
+    /// could keep everyone else out; but a message that does not fit now is refused before it is sent.
+    fn start_message(&mut self, declared: Option<u64>) -> Result<(), Reply> {
+        let fits = declared.is_none_or(|size| size <= self.server.memory.available());
+        self.memory = fits.then(|| self.server.memory.reserve(MEMORY_STEP)).flatten();
+        if self.memory.is_some() { Ok(()) } else { Err(reply::OUT_OF_MEMORY.clone()) }
+    }
+
+    /// Whether what is held and what is read next is reserved. Commands and a message that was given up need nothing.
+    fn has_memory_to_read(&mut self) -> bool {
+        let Some(memory) = &mut self.memory else { return true };
+        let needed = (self.session.held() + MESSAGE_READ) as u64;
+        needed <= memory.octets() || memory.grow(MEMORY_STEP)
+    }
+
+    async fn deliver(&mut self, transaction: Transaction<S::Recipient>) -> io::Result<Input<S::Recipient>> {
+        self.flush(self.server.read_timeout).await?;
+        let reply = Box::pin(self.server.service.message(self.peer, transaction)).await;
+        self.memory = None;
+        Ok(Input::Verdict(reply))
+    }
+
+    /// The last reply. The client's place is free before it can have read it, so that it can come back at once.
+    async fn close(&mut self) -> io::Result<()> {
+        self.slot = None;
+        self.flush(LAST_WRITE_TIMEOUT).await?;
+        self.stream.shutdown().await?;
+        let mut rest = (&mut self.stream).take(LINGER_OCTETS);
+        match timeout(LINGER, tokio::io::copy(&mut rest, &mut tokio::io::sink())).await {
+            Ok(read) => read.map(drop),
+            Err(_) => Ok(()),
+        }
+    }
+
+    /// Writes all replies in one piece.
+    async fn flush(&mut self, limit: Duration) -> io::Result<()> {
+        let output = self.session.take_output();
+        if output.is_empty() {
+            return Ok(());
+        }
+        timeout(limit, self.stream.write_all(&output)).await?
+    }
+}
+
+/// Resolves when the server stops, and never for a session that knows.
+async fn stopped(stopping: Option<&CancellationToken>) {
+    match stopping {
+        Some(token) => token.cancelled().await,
+        None => std::future::pending().await,
+    }
+}
+
+#[cfg(test)]
+mod tests;
