@@ -72,9 +72,11 @@ fn make(path: &Path) -> std::io::Result<()> {
         std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
     }
     let mut key = Zeroizing::new([0; MASTER_KEY_LENGTH]);
-    aws_lc_rs::rand::fill(&mut *key).map_err(|_| std::io::Error::other("the system gives no random bytes"))?;
+    aws_lc_rs::rand::fill(&mut *key)
+        .map_err(|_| std::io::Error::other("the system gives no random bytes"))?;
     let draft = path.with_extension(format!("new-{}", std::process::id()));
-    let mut file = std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&draft)?;
+    let mut file =
+        std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&draft)?;
     file.write_all(&*key)?;
     file.sync_all()?;
     let linked = std::fs::hard_link(&draft, path);

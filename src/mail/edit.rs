@@ -93,7 +93,7 @@ impl<'m> Edits<'m> {
         let mut out = Vec::with_capacity(self.message.head().len() + self.added());
         write_all(&mut out, &self.top);
         self.write_fields(&mut out);
-        if !self.end.is_empty() {
+        if !self.end.is_empty() || !self.message.separator().is_empty() {
             end_line(&mut out);
         }
         write_all(&mut out, &self.end);
@@ -136,7 +136,7 @@ fn write_all(out: &mut Vec<u8>, fields: &[HeaderField]) {
     }
 }
 
-/// A message without an empty line may end in the middle of a line.
+/// A message without an empty line may end in the middle of a line; a field that now is the last one, in a bare LF.
 fn end_line(out: &mut Vec<u8>) {
     if !out.is_empty() && !out.ends_with(b"\r\n") {
         out.extend_from_slice(b"\r\n");
@@ -188,30 +188,43 @@ mod tests {
         assert_eq!(result, "B: 2\r\n\r\nA: body");
     }
 
+    fn appended(text: &str) -> String {
+        edited(text, |edits| _ = edits.append(field("B: 2")))
+    }
+
+    fn topped(text: &str) -> String {
+        edited(text, |edits| _ = edits.insert_top(field("B: 2")))
+    }
+
     #[test]
     fn a_missing_empty_line_stays_missing_and_an_open_line_is_closed() {
         assert_eq!(edited("A: 1", |_| ()), "A: 1");
-        assert_eq!(edited("A: 1", |e| drop(e.append(field("B: 2")).render())), "A: 1\r\nB: 2\r\n");
-        assert_eq!(edited("A: 1\r\n", |e| drop(e.append(field("B: 2")).render())), "A: 1\r\nB: 2\r\n");
-        assert_eq!(edited("A: 1", |e| drop(e.insert_top(field("B: 2")).render())), "B: 2\r\nA: 1");
-        assert_eq!(edited("", |e| drop(e.append(field("B: 2")).render())), "B: 2\r\n");
-        assert_eq!(edited("\r\nbody", |e| drop(e.append(field("B: 2")).render())), "B: 2\r\n\r\nbody");
+        assert_eq!(appended("A: 1"), "A: 1\r\nB: 2\r\n");
+        assert_eq!(appended("A: 1\r\n"), "A: 1\r\nB: 2\r\n");
+        assert_eq!(topped("A: 1"), "B: 2\r\nA: 1");
+        assert_eq!(appended(""), "B: 2\r\n");
+        assert_eq!(appended("\r\nbody"), "B: 2\r\n\r\nbody");
     }
 
     #[test]
     fn a_dangling_continuation_never_joins_our_field() {
         let text = " forged\r\nA: 1\r\n\r\n";
-        assert_eq!(
-            edited(text, |e| drop(e.append(field("B: 2")).render())),
-            " forged\r\nA: 1\r\nB: 2\r\n\r\n"
-        );
-        assert_eq!(edited(text, |e| drop(e.insert_top(field("B: 2")).render())), "B: 2\r\nA: 1\r\n\r\n");
+        assert_eq!(appended(text), " forged\r\nA: 1\r\nB: 2\r\n\r\n");
+        assert_eq!(topped(text), "B: 2\r\nA: 1\r\n\r\n");
+    }
+
+    #[test]
+    fn the_body_stays_the_body_when_a_bare_line_feed_becomes_the_last_line_end() {
+        let result = edited("A: 1\nB: 2\r\n\r\nbody", |edits| _ = edits.remove(1));
+        assert_eq!(result, "A: 1\n\r\n\r\nbody");
     }
 
     #[test]
     fn removing_a_field_never_leaves_an_empty_line() {
         for text in ["A: 1\r\nB: 2\r\r\nC: 3\r\n\r\n", "A: 1\r\nB: 2\n\r\nC: 3\r\n\r\n"] {
-            let result = edited(text, |edits| drop(edits.remove(1).render()));
+            let result = edited(text, |edits| {
+                edits.remove(1);
+            });
             assert_eq!(result, "A: 1\r\nC: 3\r\n\r\n", "{text:?}");
         }
     }

@@ -208,40 +208,76 @@ mod tests {
     #[test]
     fn tokens_are_folded_between_and_not_inside() {
         let token = "a".repeat(40);
-        let result = written(|field| drop(field.token(&token).glue(',').token(&token).glue(';').token("b")));
+        let result = written(|field| {
+            field.token(&token).glue(',').token(&token).glue(';').token("b");
+        });
         assert_eq!(result, format!("X: {token},\r\n {token}; b\r\n"));
     }
 
     #[test]
     fn a_token_that_is_too_long_for_the_first_line_stays_on_it() {
         let token = "a".repeat(200);
-        assert_eq!(written(|field| drop(field.token(&token))), format!("X: {token}\r\n"));
+        assert_eq!(
+            written(|field| {
+                field.token(&token);
+            }),
+            format!("X: {token}\r\n")
+        );
     }
 
     #[test]
     fn no_value_starts_a_line_of_its_own() {
-        assert_eq!(written(|field| drop(field.token("a\r\nTo: b\0c"))), "X: a  To: b c\r\n");
-        assert_eq!(written(|field| drop(field.text("a\nTo: b"))), "X: a To: b\r\n");
-        assert_eq!(written(|field| drop(field.raw(b"a\r\nTo: b"))), "X: a  To: b\r\n");
-        assert_eq!(written(|field| drop(field.raw(b"a\r\n\r\n b"))), "X: a  \r\n b\r\n");
+        assert_eq!(
+            written(|field| {
+                field.token("a\r\nTo: b\0c");
+            }),
+            "X: a  To: b c\r\n"
+        );
+        assert_eq!(
+            written(|field| {
+                field.text("a\nTo: b");
+            }),
+            "X: a To: b\r\n"
+        );
+        assert_eq!(
+            written(|field| {
+                field.raw(b"a\r\nTo: b");
+            }),
+            "X: a  To: b\r\n"
+        );
+        assert_eq!(
+            written(|field| {
+                field.raw(b"a\r\n\r\n b");
+            }),
+            "X: a  \r\n b\r\n"
+        );
         assert_eq!(FieldWriter::new("A:\r\nB").finish().as_bytes(), b"A---B:\r\n");
     }
 
     #[test]
     fn raw_bytes_keep_their_folds() {
         let raw = b"\"Jane\r\n\tDoe\" <jane@example.com>";
-        let result = written(|field| drop(field.raw(raw)));
+        let result = written(|field| {
+            field.raw(raw);
+        });
         assert_eq!(result.as_bytes(), [&b"X: "[..], raw, b"\r\n"].concat());
     }
 
     #[test]
     fn white_space_in_text_is_kept() {
-        assert_eq!(written(|field| drop(field.text("a   b  c"))), "X: a   b  c\r\n");
+        assert_eq!(
+            written(|field| {
+                field.text("a   b  c");
+            }),
+            "X: a   b  c\r\n"
+        );
     }
 
     #[test]
     fn only_the_words_that_need_it_are_encoded() {
-        let result = written(|field| drop(field.text("Re: gr\u{fc}n und sch\u{f6}n for us")));
+        let result = written(|field| {
+            field.text("Re: gr\u{fc}n und sch\u{f6}n for us");
+        });
         assert_eq!(result, "X: Re: =?UTF-8?Q?gr=C3=BCn_und_sch=C3=B6n?= for us\r\n");
     }
 
@@ -253,32 +289,37 @@ mod tests {
     }
 
     proptest! {
-        #[test]
-        fn whatever_is_written_is_one_field(texts in prop::collection::vec((0..4_u8, ".{0,300}|[ \\PC\r\n\t]{0,1500}"), 0..6)) {
-            let mut writer = FieldWriter::new("X");
-            for (how, text) in &texts {
-                match how {
-                    0 => writer.token(text),
-                    1 => writer.text(text),
-                    2 => writer.raw(text.get(..text.floor_char_boundary(300)).unwrap_or("").as_bytes()),
-                    _ => writer.glue(','),
-                };
+            #[test]
+            fn whatever_is_written_is_one_field(texts in prop::collection::vec((0..4_u8, ".{0,300}|[ \\PC\r\n\t]{0,1500}"), 0..6)) {
+                let mut writer = FieldWriter::new("X");
+                for (how, text) in &texts {
+                    match how {
+                        0 => writer.token(text),
+                        1 => writer.text(text),
+                        2 => writer.raw(text.get(..text.floor_char_boundary(300)).unwrap_or("").as_bytes()),
+                        _ => writer.glue(','),
+                    };
+                }
+                let field = writer.finish();
+                let message = Message::parse(Bytes::copy_from_slice(field.as_bytes()));
+                prop_assert_eq!(message.fields().len(), 1);
+                prop_assert_eq!(message.name(&message.fields()[0]), Some("X"));
+                for line in field.as_bytes().split(|&b| b == b'\n') {
+                    prop_assert!(line.len() <= LONGEST_LINE + 1, "{}", line.len());
+                }
             }
-            let field = writer.finish();
-            let message = Message::parse(Bytes::copy_from_slice(field.as_bytes()));
-            prop_assert_eq!(message.fields().len(), 1);
-            prop_assert_eq!(message.name(&message.fields()[0]), Some("X"));
-            for line in field.as_bytes().split(|&b| b == b'\n') {
-                prop_assert!(line.len() <= LONGEST_LINE + 1, "{}", line.len());
-            }
-        }
 
-        #[test]
-        fn text_reads_back_as_it_was(text in "[ -~\u{e9}\u{4e2d}\u{1f600}]{0,300}") {
-            let field = HeaderField::unstructured("X", &text);
-            let value = String::from_utf8(field.as_bytes()[2..].to_vec()).unwrap().replace("\r\n", "");
-            let decoded = encoded_word::decode(value.as_bytes());
-            prop_assert_eq!(decoded.trim_matches(' '), text.trim_matches(' '));
+            #[test]
+            fn text_reads_back_as_it_was(text in "[ -~\u{e9}\u{4e2d}\u{1f600}]{0,300}") {
+                let field = HeaderField::unstructured("X", &text);
+                let value = String::from_utf8(field.as_bytes()[2..].to_vec()).unwrap().replace("\r\n", "");
+    <<<<<<< ours
+                let read = encoded_word::decode(value.as_bytes());
+                prop_assert_eq!(read.trim_matches(' '), text.trim_matches(' '));
+    =======
+                let decoded = encoded_word::decode(value.as_bytes());
+                prop_assert_eq!(decoded.trim_matches(' '), text.trim_matches(' '));
+    >>>>>>> theirs
+            }
         }
-    }
 }

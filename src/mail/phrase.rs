@@ -131,7 +131,7 @@ mod tests {
             ("Doe, \"J\\\"", "\"Doe, \\\"J\\\\\\\"\""),
             ("Jane Doe - jane at example.org", "\"Jane Doe - jane at example.org\""),
             ("J\u{fc}rgen", "=?UTF-8?Q?J=C3=BCrgen?="),
-            ("=?UTF-8?Q?a?=", "=?UTF-8?Q?=3D=3FUTF-8=3FQ=3Fa=3F=3D?="),
+            ("=?UTF-8?Q?a?=", "=?UTF-8?B?PT9VVEYtOD9RP2E/PQ==?="),
             ("a\r\nb", "\"a  b\""),
         ] {
             assert_eq!(written(name), form, "{name:?}");

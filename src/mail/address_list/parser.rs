@@ -24,7 +24,7 @@ pub fn parse(value: &[u8]) -> AddressList {
     loop {
         elements.read_into(&mut element, parser.group.is_some());
         parser.take(&element);
-        if element.ended == Ended::AtEnd {
+        if element.ended == Ended::EndOfValue {
             break;
         }
         if parser.count >= MAX_ENTRIES {
@@ -35,18 +35,18 @@ pub fn parse(value: &[u8]) -> AddressList {
     parser.finish()
 }
 
-/// What ended an element.
+/// The separator that ended an element.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 enum Ended {
-    /// The end of the value.
+    /// None came.
     #[default]
-    AtEnd,
+    EndOfValue,
     /// `,`
-    AtComma,
+    Comma,
     /// `:` after the name of a group, at the position given.
-    AtColon(usize),
+    Colon(usize),
     /// `;`, which is at the position given.
-    AtSemicolon(usize),
+    Semicolon(usize),
 }
 
 /// What stands between two separators.
@@ -66,7 +66,7 @@ impl Element {
         self.tokens.clear();
         self.span = None;
         self.broken = false;
-        self.ended = Ended::AtEnd;
+        self.ended = Ended::EndOfValue;
     }
 
     fn push(&mut self, token: Token) {
@@ -118,10 +118,10 @@ impl Elements<'_> {
 /// Whether the token ends the element.
 fn separator(token: Token, angle: Angle, in_group: bool, element: &Element) -> Option<Ended> {
     match token.kind {
-        Kind::Special(b',') if angle != Angle::Route => Some(Ended::AtComma),
-        Kind::Special(b';') => Some(Ended::AtSemicolon(token.start)),
+        Kind::Special(b',') if angle != Angle::Route => Some(Ended::Comma),
+        Kind::Special(b';') => Some(Ended::Semicolon(token.start)),
         Kind::Special(b':') if angle == Angle::Before && !in_group && !element.broken => {
-            Some(Ended::AtColon(token.start))
+            Some(Ended::Colon(token.start))
         }
         _ => None,
     }
@@ -159,12 +159,12 @@ struct Parser<'v> {
 
 impl Parser<'_> {
     fn take(&mut self, element: &Element) {
-        if let Ended::AtColon(at) = element.ended {
+        if let Ended::Colon(at) = element.ended {
             self.open_group(element, at);
             return;
         }
         self.add(element);
-        if let Ended::AtSemicolon(at) = element.ended {
+        if let Ended::Semicolon(at) = element.ended {
             self.close_group(at + 1);
         }
     }
@@ -230,7 +230,7 @@ impl Parser<'_> {
     }
 }
 
-/// A mailbox: `name <address>` or `address`; the first comment is the name when there is no other.
+/// A mailbox: `name <address>` or `address`; the first comment beside the address is the name when there is no other.
 fn read_mailbox(value: &[u8], element: &Element) -> Option<NamedAddress> {
     if element.broken {
         return None;
@@ -240,7 +240,8 @@ fn read_mailbox(value: &[u8], element: &Element) -> Option<NamedAddress> {
     let (phrase, bracketed) = tokens.split_at(angle.unwrap_or(0));
     let spec = if angle.is_some() { within_angle(bracketed)? } else { bracketed };
     let (address, address_span) = read_address(value, spec)?;
-    let comment = || tokens.iter().copied().find(Token::is_comment);
+    let is_outside = |token: &Token| token.end <= address_span.start || token.start >= address_span.end;
+    let comment = || tokens.iter().copied().find(|token| token.is_comment() && is_outside(token));
     let name = phrase::read(value, phrase).or_else(|| phrase::read_comment(value, comment()?));
     Some(NamedAddress { name, address, span: element.span.clone()?, address_span })
 }
@@ -284,12 +285,12 @@ fn join(value: &[u8], tokens: &[Token], read: impl Fn(Token) -> Option<String>) 
     let mut text = String::new();
     let mut dotted = true;
     for &token in tokens {
-        let is_atom = token.kind == Kind::Atom;
-        if !dotted && !(is_atom && token.of(value).starts_with(b".")) {
+        let atom = if token.kind == Kind::Atom { token.of(value) } else { b"" };
+        if !dotted && !atom.starts_with(b".") {
             return None;
         }
         text.push_str(&read(token)?);
-        dotted = is_atom && token.of(value).ends_with(b".");
+        dotted = atom.ends_with(b".");
     }
     Some(text)
 }

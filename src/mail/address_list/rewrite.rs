@@ -137,8 +137,12 @@ fn write_list(writer: &mut FieldWriter, value: &[u8], pieces: &[Piece<'_>]) {
 fn write_piece(writer: &mut FieldWriter, value: &[u8], piece: &Piece<'_>) {
     let raw = |span: &Range<usize>| value.get(span.clone()).unwrap_or_default();
     match piece {
-        Piece::Raw(span) => drop(writer.raw(raw(span))),
-        Piece::New(name, address) => drop(writer.mailbox(name.as_deref(), address)),
+        Piece::Raw(span) => {
+            writer.raw(raw(span));
+        }
+        Piece::New(name, address) => {
+            writer.mailbox(name.as_deref(), address);
+        }
         Piece::Group(name, members) => {
             writer.raw(raw(name)).glue(':');
             write_list(writer, value, members);
