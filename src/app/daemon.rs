@@ -8,7 +8,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::{BareNewline, Settings};
-use crate::net::dns::Dns;
+use crate::net::dns::{Dns, DnsSetupError};
 use crate::net::listener::{BindError, Drained, Limits, Listener};
 use crate::net::memory::MemoryBudget;
 use crate::net::smarthost::{Smarthost, SmarthostError};
@@ -27,6 +27,8 @@ use super::surroundings::System;
 
 /// How long running transactions are waited for at the end.
 const SHUTDOWN_DEADLINE: Duration = Duration::from_secs(30);
+/// Where MX hosts listen (RFC 5321, section 4.5.4.2).
+const SMTP_PORT: u16 = 25;
 /// Errors of a session without a message in between that end it.
 const MAX_ERRORS: u32 = 20;
 
@@ -45,9 +47,12 @@ pub enum StartError {
     /// `delivery.smarthost`.
     #[error("delivery.smarthost: {0}")]
     Smarthost(#[from] SmarthostError),
-    /// Name resolution or TLS cannot be set up.
-    #[error("mail cannot be sent: {0}")]
-    Outbound(#[from] smtp_out::SetupError),
+    /// Name resolution.
+    #[error("dns.servers: {0}")]
+    Dns(#[from] DnsSetupError),
+    /// The roots that a smarthost is verified with.
+    #[error("TLS to the smarthost: {0} (on Debian, install ca-certificates)")]
+    Tls(#[from] rustls::Error),
 }
 
 /// A daemon that runs until it is stopped.
@@ -133,8 +138,13 @@ fn outbound(settings: &Settings) -> Result<Outbound, StartError> {
     use secrecy::ExposeSecret;
     let smarthost = settings.delivery.smarthost.as_ref();
     let smarthost = smarthost.map(|url| url.expose_secret().parse::<Smarthost>()).transpose()?;
-    let dns = Dns::new(&settings.dns_servers).map_err(smtp_out::SetupError::from)?;
-    Ok(Outbound::new(smtp_out::Options { hostname: settings.hostname.clone(), smarthost, dns })?)
+    Ok(Outbound::new(smtp_out::Options {
+        hostname: settings.hostname.clone(),
+        smarthost,
+        port: SMTP_PORT,
+        dns: Dns::new(&settings.dns_servers)?,
+        budget: settings.delivery.direct_timeout,
+    })?)
 }
 
 fn session(settings: &Settings) -> smtp::server::Settings {

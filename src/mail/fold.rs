@@ -289,37 +289,32 @@ mod tests {
     }
 
     proptest! {
-            #[test]
-            fn whatever_is_written_is_one_field(texts in prop::collection::vec((0..4_u8, ".{0,300}|[ \\PC\r\n\t]{0,1500}"), 0..6)) {
-                let mut writer = FieldWriter::new("X");
-                for (how, text) in &texts {
-                    match how {
-                        0 => writer.token(text),
-                        1 => writer.text(text),
-                        2 => writer.raw(text.get(..text.floor_char_boundary(300)).unwrap_or("").as_bytes()),
-                        _ => writer.glue(','),
-                    };
-                }
-                let field = writer.finish();
-                let message = Message::parse(Bytes::copy_from_slice(field.as_bytes()));
-                prop_assert_eq!(message.fields().len(), 1);
-                prop_assert_eq!(message.name(&message.fields()[0]), Some("X"));
-                for line in field.as_bytes().split(|&b| b == b'\n') {
-                    prop_assert!(line.len() <= LONGEST_LINE + 1, "{}", line.len());
-                }
+        #[test]
+        fn whatever_is_written_is_one_field(texts in prop::collection::vec((0..4_u8, ".{0,300}|[ \\PC\r\n\t]{0,1500}"), 0..6)) {
+            let mut writer = FieldWriter::new("X");
+            for (how, text) in &texts {
+                match how {
+                    0 => writer.token(text),
+                    1 => writer.text(text),
+                    2 => writer.raw(text.get(..text.floor_char_boundary(300)).unwrap_or("").as_bytes()),
+                    _ => writer.glue(','),
+                };
             }
-
-            #[test]
-            fn text_reads_back_as_it_was(text in "[ -~\u{e9}\u{4e2d}\u{1f600}]{0,300}") {
-                let field = HeaderField::unstructured("X", &text);
-                let value = String::from_utf8(field.as_bytes()[2..].to_vec()).unwrap().replace("\r\n", "");
-    <<<<<<< ours
-                let read = encoded_word::decode(value.as_bytes());
-                prop_assert_eq!(read.trim_matches(' '), text.trim_matches(' '));
-    =======
-                let decoded = encoded_word::decode(value.as_bytes());
-                prop_assert_eq!(decoded.trim_matches(' '), text.trim_matches(' '));
-    >>>>>>> theirs
+            let field = writer.finish();
+            let message = Message::parse(Bytes::copy_from_slice(field.as_bytes()));
+            prop_assert_eq!(message.fields().len(), 1);
+            prop_assert_eq!(message.name(&message.fields()[0]), Some("X"));
+            for line in field.as_bytes().split(|&b| b == b'\n') {
+                prop_assert!(line.len() <= LONGEST_LINE + 1, "{}", line.len());
             }
         }
+
+        #[test]
+        fn text_reads_back_as_it_was(text in "[ -~\u{e9}\u{4e2d}\u{1f600}]{0,300}") {
+            let field = HeaderField::unstructured("X", &text);
+            let value = String::from_utf8(field.as_bytes()[2..].to_vec()).unwrap().replace("\r\n", "");
+            let read = encoded_word::decode(value.as_bytes());
+            prop_assert_eq!(read.trim_matches(' '), text.trim_matches(' '));
+        }
+    }
 }

@@ -59,7 +59,7 @@ pub fn authorize(
     if !alias.mailboxes.iter().any(|mailbox| mailbox.address == author.address) {
         return Err(Refused::NotTheOwner);
     }
-    if sole_author(message) != Some(true) {
+    if !has_sole_author(message) {
         return Err(Refused::From("it names more than one author"));
     }
     if !takes_mail(alias, now) {
@@ -68,9 +68,12 @@ pub fn authorize(
     Ok(())
 }
 
-fn sole_author(message: &Message) -> Option<bool> {
-    let (_, field) = message.named("From").next()?;
-    Some(address_list::parse(message.value(field)).mailboxes().count() == 1)
+/// Whether `From` says one address and nothing else: what cannot be read might be another author.
+fn has_sole_author(message: &Message) -> bool {
+    message.named("From").next().is_some_and(|(_, field)| {
+        let list = address_list::parse(message.value(field));
+        list.is_wholly_readable() && list.mailboxes().count() == 1
+    })
 }
 
 /// Everyone in `To` and `Cc`, whom the directory has to be asked about.

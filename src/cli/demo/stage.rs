@@ -145,7 +145,9 @@ fn sender_to(relay: SocketAddr) -> Result<Outbound, StageError> {
     Ok(Outbound::new(Options {
         hostname: DomainName::parse("mx.example.org")?,
         smarthost: Some(format!("smtp://{relay}").parse()?),
+        port: relay.port(),
         dns: Dns::new(&[])?,
+        budget: PATIENCE,
     })?)
 }
 
