@@ -1,3 +1,5 @@
 //! The aliasd binary: everything is in the library.
 
-fn main() {}
+fn main() -> std::process::ExitCode {
+    aliasd::cli::main()
+}

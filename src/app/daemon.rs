@@ -108,21 +108,29 @@ impl Daemon {
     /// Takes no more connections, lets transactions after their final dot end, and closes the database.
     pub async fn stop(self) {
         self.accepting.cancel();
-        match self.serving.await {
-            Ok(Drained { cut_off: 0 }) => {}
-            Ok(Drained { cut_off }) => tracing::warn!(cut_off, "connections were cut off at the deadline"),
-            Err(error) => tracing::error!(%error, "the listener ended badly"),
+        if let Some(Drained { cut_off: 1.. }) = ended("listener", self.serving).await {
+            tracing::warn!("connections were cut off at the deadline");
         }
         self.keeping.cancel();
-        if let Err(error) = self.upkeep.await {
-            tracing::error!(%error, "the upkeep of the database ended badly");
-        }
+        ended("upkeep of the database", self.upkeep).await;
         self.store.close().await;
     }
 }
 
+/// Waits for a task; one that panicked is told of.
+async fn ended<T>(what: &str, task: JoinHandle<T>) -> Option<T> {
+    match task.await {
+        Ok(answer) => Some(answer),
+        Err(error) => {
+            tracing::error!(%error, "the {what} ended badly");
+            None
+        }
+    }
+}
+
+/// On the heap: the future holds the connections of three loops.
 async fn upkeep(store: Store, stop: CancellationToken) {
-    store.run(stop).await;
+    Box::pin(store.run(stop)).await;
 }
 
 fn policy(settings: &Settings) -> Policy {
@@ -130,7 +138,6 @@ fn policy(settings: &Settings) -> Policy {
         hostname: settings.hostname.clone(),
         postmaster: settings.smtp.postmaster.clone(),
         trusted_networks: settings.trusted_networks.clone(),
-        direct_timeout: settings.delivery.direct_timeout,
     }
 }
 

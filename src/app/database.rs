@@ -3,10 +3,10 @@
 use crate::config::Database;
 use crate::store::{Location, Options, Schema, Store, StoreError};
 
-/// What to do about a schema that is not this version's.
+/// What to do about a schema that is older than this version's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Migrate {
-    /// SQLite is created and migrated as needed; MySQL/MariaDB is not touched (several nodes may share it).
+    /// SQLite is made and migrated as needed; MySQL/MariaDB is not touched (several nodes may share it).
     OnlySqlite,
     /// Bring either to this version.
     Yes,
@@ -19,14 +19,33 @@ pub enum DatabaseError {
     #[error(transparent)]
     Store(#[from] StoreError),
     /// The schema is older, and migrating it is the operator's decision.
-    #[error("the database has an older schema ({found}): run `aliasd migrate`, or `aliasd serve --migrate`")]
+    #[error("the database {found}: run `aliasd migrate`, or `aliasd serve --migrate`")]
     Behind {
         /// What is there.
         found: String,
     },
     /// A newer aliasd has migrated it beyond what this version knows.
-    #[error("the database has a newer schema than this aliasd knows: install the version that migrated it")]
-    Ahead,
+    #[error(
+        "the database is at schema {applied} and this aliasd knows {wanted}: install the version that migrated it"
+    )]
+    Ahead {
+        /// The number of the last migration that it has.
+        applied: i64,
+        /// The number of the last migration of this version.
+        wanted: i64,
+    },
+}
+
+/// Opens the database as it is.
+///
+/// # Errors
+/// When it cannot be reached or used.
+pub async fn connect(database: &Database) -> Result<Store, DatabaseError> {
+    let location = match database {
+        Database::Sqlite(path) => Location::Sqlite(path.clone()),
+        Database::MySql(url) => Location::MySql(url.clone()),
+    };
+    Ok(Store::open(&location, &Options::default()).await?)
 }
 
 /// Opens the database and sees to its schema.
@@ -34,18 +53,19 @@ pub enum DatabaseError {
 /// # Errors
 /// When it cannot be reached or its schema does not fit.
 pub async fn open(database: &Database, migrate: Migrate) -> Result<Store, DatabaseError> {
-    let (location, embedded) = match database {
-        Database::Sqlite(path) => (Location::Sqlite(path.clone()), true),
-        Database::MySql(url) => (Location::MySql(url.clone()), false),
-    };
-    let store = Store::open(&location, &Options::default()).await?;
+    let store = connect(database).await?;
+    let may_migrate = migrate == Migrate::Yes || matches!(database, Database::Sqlite(_));
     match store.schema().await? {
         Schema::Current => {}
-        Schema::Ahead => return Err(DatabaseError::Ahead),
-        Schema::Empty | Schema::Behind { .. } if embedded || migrate == Migrate::Yes => {
+        Schema::Ahead { applied, wanted } => return Err(DatabaseError::Ahead { applied, wanted }),
+        Schema::Empty | Schema::Behind { .. } if may_migrate => {
             store.migrate().await?;
         }
-        found => return Err(DatabaseError::Behind { found: found.to_string() }),
+        Schema::Empty => return Err(DatabaseError::Behind { found: "has no tables yet".to_owned() }),
+        Schema::Behind { applied, wanted } => {
+            let found = format!("is at schema {applied} and this version needs {wanted}");
+            return Err(DatabaseError::Behind { found });
+        }
     }
     Ok(store)
 }

@@ -145,7 +145,7 @@ impl<T> AnyKey for Key<T> {
         }
         let (found, default) = (raw.found(), self.spec.default_text());
         Err(raw.fault(format!(
-            "found {found}, which is not available yet; only the default, {default}, is taken now"
+            "not available yet: found {found}, but only the default, {default}, is taken now"
         )))
     }
 }

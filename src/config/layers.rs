@@ -189,9 +189,9 @@ fn file_table(path: &Path) -> Value {
 }
 
 fn syntax_error(source: &Source, fault: &toml::de::Error) -> ConfigError {
-    let place = source.place(&fault.span().unwrap_or(0..0));
+    let span = fault.span().unwrap_or(0..0);
     let problem = format!("this is not TOML: {}", fault.message());
-    ConfigError { place, key: String::new(), problem }
+    ConfigError { place: source.place(&span), key: source.key_near(&span), problem }
 }
 
 /// One way through a file's tables.
@@ -225,10 +225,12 @@ impl Walk<'_> {
                 self.error(
                     word,
                     name,
-                    "found this section, which is not available yet; remove it".to_owned(),
+                    "not available yet: found this section, but it is only taken when it is absent"
+                        .to_owned(),
                 );
             }
             Kind::Table(entries) => self.section(section, entries),
+            Kind::Array(_) => self.error(word, name, format!("found an array, expected a section: [{name}]")),
             _ => self.error(word, name, format!("found a value, expected a section: [{name}]")),
         }
     }
@@ -256,7 +258,7 @@ fn section_hint(path: &str) -> String {
     let names = || table::SECTIONS.iter().map(|section| section.name).filter(|name| !name.is_empty());
     match nearest(path, names()) {
         Some(name) => format!("the nearest is [{name}]"),
-        None => format!("the sections are {}", names().collect::<Vec<_>>().join(", ")),
+        None => format!("the sections are: {}", names().collect::<Vec<_>>().join(", ")),
     }
 }
 
@@ -277,10 +279,12 @@ fn variable_entry(name: &str, value: &OsStr) -> Result<(&'static str, Entry), Co
 }
 
 fn variable_hint(name: &str) -> String {
+    // Without the prefix, which would make any two of them look alike.
     let known: Vec<String> = table::all().map(|key| key.spec().variable()).collect();
-    let known = known.iter().map(String::as_str);
-    match nearest(name, known.chain([FILE_VARIABLE])) {
-        Some(near) => format!("the nearest is ${near}"),
+    let known =
+        known.iter().map(String::as_str).chain([FILE_VARIABLE]).filter_map(|name| name.strip_prefix(PREFIX));
+    match name.strip_prefix(PREFIX).and_then(|name| nearest(name, known)) {
+        Some(near) => format!("the nearest is ${PREFIX}{near}"),
         None => "a key is named ALIASD_SECTION__KEY, such as $ALIASD_SMTP__LISTEN".to_owned(),
     }
 }

@@ -1,6 +1,6 @@
 //! Settings: one TOML file, overridden by the environment, over built-in defaults.
 //!
-//! What was *typed* ([`layers`]) and what it *means* ([`Settings`]) are two types. One table ([`table`]) says of every key
+//! What was *typed* (`layers`) and what it *means* ([`Settings`]) are two types. One table (`table`) says of every key
 //! what it is called, what it takes, its default and its explanation; parsing, error texts, the default file
 //! ([`default_file`]) and the report of what is in effect ([`Loaded::show`]) all come from it.
 //!

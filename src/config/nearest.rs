@@ -1,7 +1,7 @@
 //! What somebody who made a typing error may have meant.
 
 /// Below this likeness two words have nothing to do with one another.
-const ALIKE: f64 = 0.75;
+const ALIKE: f64 = 0.8;
 
 /// The candidate that is most like `word`, if one is like it at all.
 pub(super) fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
@@ -13,9 +13,14 @@ pub(super) fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a s
         .map(|(_, candidate)| candidate)
 }
 
-/// Jaro-Winkler forgives a forgotten middle (`max_size` for `max_message_size`), Damerau-Levenshtein swapped letters.
-fn likeness(a: &str, b: &str) -> f64 {
-    strsim::jaro_winkler(a, b).max(strsim::normalized_damerau_levenshtein(a, b))
+/// Jaro-Winkler forgives a wrong ending, Damerau-Levenshtein swapped letters; a name of which words were forgotten
+/// (`max_size` for `max_message_size`) is just alike.
+fn likeness(typed: &str, candidate: &str) -> f64 {
+    let forgotten = typed.split('_').all(|word| candidate.split('_').any(|other| other == word));
+    let least = if forgotten { ALIKE } else { 0.0 };
+    strsim::jaro_winkler(typed, candidate)
+        .max(strsim::normalized_damerau_levenshtein(typed, candidate))
+        .max(least)
 }
 
 #[cfg(test)]

@@ -47,6 +47,24 @@ impl Value {
         Self { kind: Kind::Text(text.into()), span: 0..0 }
     }
 
+    /// The value as it stands after a `=`.
+    pub(super) fn to_toml(&self) -> String {
+        match &self.kind {
+            Kind::Text(text) => quoted(text),
+            Kind::Integer(number) => number.to_string(),
+            Kind::Float(text) | Kind::Date(text) => text.clone(),
+            Kind::Boolean(value) => value.to_string(),
+            Kind::Array(values) => {
+                format!("[{}]", values.iter().map(Self::to_toml).collect::<Vec<_>>().join(", "))
+            }
+            Kind::Table(entries) => {
+                let pairs =
+                    entries.iter().map(|(word, value)| format!("{} = {}", word.text, value.to_toml()));
+                format!("{{ {} }}", pairs.collect::<Vec<_>>().join(", "))
+            }
+        }
+    }
+
     /// Reads one value as it stands after a `=`; none when it is not TOML.
     pub(super) fn parse(text: &str) -> Option<Self> {
         DeValue::parse(text).ok().map(Self::from)
@@ -118,10 +136,10 @@ impl<'a> Raw<'a> {
     /// What was found, for people.
     pub(super) fn found(&self) -> String {
         match self.kind() {
-            Kind::Array(_) => "an array".to_owned(),
             Kind::Table(_) => "a table".to_owned(),
-            _ if self.secret => "something else (not shown: it may be a secret)".to_owned(),
-            Kind::Text(text) => format!("the string {}", shortened(text)),
+            _ if self.secret => "a value that is not shown, as it may be a secret".to_owned(),
+            Kind::Array(_) => format!("the array {}", cut(&self.value.to_toml())),
+            Kind::Text(text) => format!("the string {}", cut(&format!("{text:?}"))),
             Kind::Integer(number) if *number == i128::MAX || *number == i128::MIN => {
                 "a huge number".to_owned()
             }
@@ -143,12 +161,16 @@ impl<'a> Raw<'a> {
     }
 }
 
-fn shortened(text: &str) -> String {
-    if text.chars().count() <= MAX_SHOWN {
-        return format!("{text:?}");
+/// A string as TOML.
+pub(super) fn quoted(text: &str) -> String {
+    toml::Value::from(text).to_string()
+}
+
+fn cut(text: &str) -> String {
+    match text.char_indices().nth(MAX_SHOWN) {
+        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
+        None => text.to_owned(),
     }
-    let start: String = text.chars().take(MAX_SHOWN).collect();
-    format!("{start:?}…")
 }
 
 /// What is wrong with a value, and where in its source.

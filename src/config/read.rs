@@ -86,10 +86,11 @@ fn integer(raw: &Raw<'_>) -> Option<u64> {
     }
 }
 
-fn size_in_words(bytes: u64) -> String {
+/// `"25MiB"` for what is a whole number of a unit.
+pub(super) fn size_in_words(bytes: u64) -> String {
     let units = [(30, "GiB"), (20, "MiB"), (10, "KiB")];
     let exact = units.iter().find(|(shift, _)| bytes != 0 && bytes.trailing_zeros() >= *shift);
-    exact.map_or_else(|| bytes.to_string(), |(shift, unit)| format!("{}{unit}", bytes >> shift))
+    exact.map_or_else(|| format!("{bytes}B"), |(shift, unit)| format!("{}{unit}", bytes >> shift))
 }
 
 /// A time within `range`: `"20s"`, `"1h 30m"`.

@@ -12,6 +12,7 @@ use crate::mail::{Address, DomainName};
 use super::environment::Environment;
 use super::error::{ConfigError, ConfigErrors};
 use super::layers::Layers;
+use super::read::size_in_words;
 use super::{keys::Key, table};
 
 /// All settings. `Debug` shows no secret.
@@ -177,8 +178,10 @@ fn check_memory(settings: &Settings, layers: &Layers) -> Result<(), ConfigError>
     let memory_typed = layers.is_typed(&table::MAX_MEMORY.spec);
     let spec = if memory_typed { &table::MAX_MEMORY.spec } else { &table::MAX_MESSAGE_SIZE.spec };
     let problem = format!(
-        "found a max_memory of {memory} bytes and a max_message_size of {message} bytes: the largest message would never \
-         fit; raise delivery.max_memory or lower smtp.max_message_size"
+        "found a max_memory of {} and a max_message_size of {}: the largest message would never fit; \
+         raise delivery.max_memory or lower smtp.max_message_size",
+        size_in_words(memory),
+        size_in_words(message)
     );
     Err(ConfigError { place: layers.place(spec), key: spec.path.to_owned(), problem })
 }

@@ -44,6 +44,41 @@ impl Source {
         let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
         Place::Position { file: self.name.clone(), line, column }
     }
+
+    /// The key that is being set at `span`, as far as lines tell: for texts that are not TOML.
+    pub(super) fn key_near(&self, span: &Range<usize>) -> String {
+        let end = self
+            .text
+            .get(span.start..)
+            .and_then(|rest| rest.find('\n'))
+            .map_or(self.text.len(), |at| span.start + at);
+        let (mut section, mut key) = ("", "");
+        for line in self.text.get(..end).unwrap_or_default().lines().map(str::trim) {
+            if let Some(name) = header(line) {
+                (section, key) = (name, "");
+            } else if let Some(name) = assigned(line) {
+                key = name;
+            }
+        }
+        [section, key].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(".")
+    }
+}
+
+/// The name in a line that starts a section.
+fn header(line: &str) -> Option<&str> {
+    let inner = line.strip_prefix('[')?.trim_start_matches('[');
+    let name = inner.split(']').next()?.trim();
+    is_path(name).then_some(name)
+}
+
+/// The key in a line that sets one.
+fn assigned(line: &str) -> Option<&str> {
+    let name = line.split_once('=')?.0.trim();
+    is_path(name).then_some(name)
+}
+
+fn is_path(name: &str) -> bool {
+    !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-.".contains(&b))
 }
 
 /// Reads a file of at most `limit` bytes.

@@ -230,7 +230,8 @@ pub(super) static MASTER_KEY: Key<PathBuf> = Key::new(
     "32 random bytes, made on the first start. All nodes of one database share it; without it what is sealed is lost.\n\
      A bare file name is looked for in $CREDENTIALS_DIRECTORY first.",
 )
-.found("master.key in data_dir");
+.found("master.key in data_dir")
+.secret();
 
 pub(super) static DNS_SERVERS: Key<Vec<SocketAddr>> =
     Key::new("dns.servers", "[]", read::servers, "Such as [\"127.0.0.1:5353\"]. Empty: those of the system.");
@@ -410,7 +411,7 @@ pub(super) fn find_section(name: &str) -> Option<&'static Section> {
     SECTIONS.iter().find(|section| section.name == name)
 }
 
-/// What somebody who typed `path` may have meant: a like key of the same section, else one that is called so in another,
+/// What somebody who typed this name may have meant: a like key of the same section, else one that is called so in another,
 /// else the section's keys.
 pub(super) fn hint(section: &'static Section, name: &str) -> String {
     let here = || section.keys.iter().map(|key| key.spec());
@@ -422,7 +423,8 @@ pub(super) fn hint(section: &'static Section, name: &str) -> String {
         Some(path) => format!("the nearest is \"{path}\""),
         None => {
             let names: Vec<_> = here().map(|spec| spec.name()).collect();
-            format!("the keys here are {}", names.join(", "))
+            let place = if section.name.is_empty() { "no section" } else { section.name };
+            format!("the keys of {place} are: {}", names.join(", "))
         }
     }
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::keys::{Available, Default, Section, Spec};
 use super::layers::{Entry, Layers, Origin};
-use super::raw::{Kind, Value};
+use super::raw::{self, Kind};
 use super::{table, url};
 
 const HEAD: &str = "\
@@ -37,7 +37,7 @@ fn default_section(text: &mut String, section: &Section) -> std::fmt::Result {
         writeln!(text, "{off}[{}]", section.name)?;
     }
     for (index, key) in section.keys.iter().enumerate() {
-        if index > 0 || section.name.is_empty() {
+        if index > 0 {
             writeln!(text)?;
         }
         default_key(text, key.spec(), later)?;
@@ -83,7 +83,7 @@ fn effective_section(text: &mut String, section: &Section, layers: &Layers) -> s
         writeln!(text, "[{}]", section.name)?;
     }
     for (spec, entry) in specs.filter_map(|spec| Some((spec, layers.entry(spec)?))) {
-        let value = if spec.secret { hidden(&entry) } else { written(&entry.value) };
+        let value = if spec.secret { hidden(&entry) } else { entry.value.to_toml() };
         writeln!(text, "{} = {value}  # {}", spec.name(), origin(layers, spec, &entry))?;
     }
     Ok(())
@@ -91,9 +91,9 @@ fn effective_section(text: &mut String, section: &Section, layers: &Layers) -> s
 
 fn hidden(entry: &Entry) -> String {
     match &entry.value.kind {
-        Kind::Text(text) => quoted(&url::without_password(text)),
+        Kind::Text(text) => raw::quoted(&url::without_password(text)),
         // A file's name is no secret.
-        _ => written(&entry.value),
+        _ => entry.value.to_toml(),
     }
 }
 
@@ -103,23 +103,4 @@ fn origin(layers: &Layers, spec: &Spec, entry: &Entry) -> String {
         Origin::Found(how) => (*how).to_owned(),
         Origin::Default => "default".to_owned(),
     }
-}
-
-/// A value as TOML.
-fn written(value: &Value) -> String {
-    match &value.kind {
-        Kind::Text(text) => quoted(text),
-        Kind::Integer(number) => number.to_string(),
-        Kind::Float(text) | Kind::Date(text) => text.clone(),
-        Kind::Boolean(value) => value.to_string(),
-        Kind::Array(values) => format!("[{}]", values.iter().map(written).collect::<Vec<_>>().join(", ")),
-        Kind::Table(entries) => {
-            let pairs = entries.iter().map(|(word, value)| format!("{} = {}", word.text, written(value)));
-            format!("{{ {} }}", pairs.collect::<Vec<_>>().join(", "))
-        }
-    }
-}
-
-fn quoted(text: &str) -> String {
-    toml::Value::from(text).to_string()
 }

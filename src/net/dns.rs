@@ -6,6 +6,7 @@
 //! caches by TTL. Nothing is fatal: a failure says whether it is for now or for good.
 
 use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
 
 use hickory_resolver::config::{NameServerConfig, ResolverConfig};
 use hickory_resolver::net::runtime::TokioRuntimeProvider;
@@ -16,6 +17,10 @@ use hickory_resolver::proto::rr::{Name, RData, RecordType};
 use hickory_resolver::{Resolver, TokioResolver};
 
 use crate::mail::DomainName;
+
+/// How long one question waits for one answer. A server that is silent is asked three times, and the sender of the
+/// message is waiting.
+const TIMEOUT: Duration = Duration::from_secs(3);
 
 /// A host that takes mail for a domain.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -71,11 +76,16 @@ impl Dns {
     /// # Errors
     /// When the configuration makes no sense.
     pub fn new(servers: &[SocketAddr]) -> Result<Self, DnsSetupError> {
-        let builder = if servers.is_empty() {
+        Self::with_timeout(servers, TIMEOUT)
+    }
+
+    fn with_timeout(servers: &[SocketAddr], timeout: Duration) -> Result<Self, DnsSetupError> {
+        let mut builder = if servers.is_empty() {
             system_builder()?
         } else {
             Resolver::builder_with_config(explicit(servers), TokioRuntimeProvider::default())
         };
+        builder.options_mut().timeout = timeout;
         builder.build().map(Self).map_err(|error| DnsSetupError(error.to_string()))
     }
 
@@ -245,3 +255,5 @@ pub fn shuffle_equal(hosts: &mut [MailHost], mut random: impl FnMut() -> u64) {
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+pub(crate) mod zone;

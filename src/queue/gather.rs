@@ -1,6 +1,7 @@
 //! Asking the directory about everyone whom a message names.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 use crate::mail::{Address, Message};
 use crate::relay::alias::{Alias, Lookup};
@@ -53,9 +54,9 @@ pub(super) async fn addressed<D: Directory>(
 ) -> Result<HashMap<Address, Lookup>, Refused> {
     let mut answers = HashMap::new();
     for address in reply::addressed(message)? {
-        if !answers.contains_key(&address) {
-            let lookup = directory.lookup(&address).await?;
-            answers.insert(address, lookup);
+        if let Entry::Vacant(unasked) = answers.entry(address) {
+            let lookup = directory.lookup(unasked.key()).await?;
+            unasked.insert(lookup);
         }
     }
     Ok(answers)

@@ -8,7 +8,6 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use futures_util::future::join_all;
 use ipnet::IpNet;
@@ -26,7 +25,7 @@ use crate::relay::trace::Trace;
 use crate::relay::transaction::{self, TransactionId};
 use crate::relay::verdict::{Fate, conclude};
 use crate::relay::{return_path, screening};
-use crate::smtp::{Delivered, Failure, ForwardPath, Reply, ReversePath, Transaction};
+use crate::smtp::{Delivered, ForwardPath, Reply, ReversePath, Transaction};
 
 use super::journal::{Journal, Stages};
 use super::partly::{Fingerprint, PartlyDelivered};
@@ -41,8 +40,6 @@ pub struct Policy {
     pub postmaster: Option<Address>,
     /// Sessions from there count as the owner's own servers.
     pub trusted_networks: Vec<IpNet>,
-    /// How long the sender waits for the deliveries.
-    pub direct_timeout: Duration,
 }
 
 /// Who is connected.
@@ -254,11 +251,7 @@ impl<D: Directory, T: Transport, S: Surroundings> Intake<D, T, S> {
     async fn deliver(&self, delivery: Delivery) -> Outcome {
         let started = Instant::now();
         let shown = delivery.clone();
-        let sending = self.transport.deliver(delivery);
-        let outcome = tokio::time::timeout(self.policy.direct_timeout, sending).await.unwrap_or_else(|_| {
-            let text = "not done within delivery.direct_timeout".to_owned();
-            Outcome::Uncertain(Failure { code: 451, enhanced: (4, 4, 7), text, host: None })
-        });
+        let outcome = self.transport.deliver(delivery).await;
         self.journal.delivery(&shown, &outcome, started.elapsed());
         outcome
     }

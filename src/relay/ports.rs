@@ -101,7 +101,8 @@ pub struct Delivery {
 
 /// Sends a message to its next hop.
 pub trait Transport: Send + Sync + 'static {
-    /// Tries once: all hosts of the next hop, in their order.
+    /// Tries once: all hosts of the next hop, in their order. Answers within the time that it was given when it was made
+    /// (`delivery.direct_timeout`); a call that is dropped half-way loses its outcome.
     fn deliver(&self, delivery: Delivery) -> impl Future<Output = Outcome> + Send;
 }
 

@@ -11,7 +11,7 @@ use super::keys::{Keys, base32};
 #[derive(Debug, Clone)]
 pub enum Redactor {
     /// A keyed hash: the same address always reads the same, and only who has the master key can try guesses.
-    Hashed(hmac::Key),
+    Hashed(Box<hmac::Key>),
     /// The address itself (`telemetry.redact = false`).
     Plain,
 }
@@ -20,7 +20,7 @@ impl Redactor {
     /// As `telemetry.redact` says.
     #[must_use]
     pub fn new(keys: &Keys, redact: bool) -> Self {
-        if redact { Self::Hashed(keys.log.clone()) } else { Self::Plain }
+        if redact { Self::Hashed(Box::new(keys.log.clone())) } else { Self::Plain }
     }
 
     /// The address for a log line: `~` and 12 characters, or in clear.

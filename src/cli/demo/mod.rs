@@ -23,11 +23,11 @@ const ALIAS: &str = "shop@example.com";
 const MAILBOX: &str = "me@example.net";
 const CONTACT: &str = "jane@example.org";
 
-/// Plays all steps; true when every one held.
+/// Plays all steps.
 ///
 /// # Errors
-/// When the stage cannot be set: no free port, no room for the database.
-pub async fn play(at_end: AtEnd) -> Result<bool, StageError> {
+/// When the stage cannot be set (no free port, no room for the database), or a step did not hold.
+pub async fn run(at_end: AtEnd) -> Result<(), StageError> {
     let view = View::of_stdout();
     let mut stage = Stage::set(ALIAS, MAILBOX).await?;
     let mut story = Story { view, stage: &mut stage, held: true };
@@ -40,12 +40,9 @@ pub async fn play(at_end: AtEnd) -> Result<bool, StageError> {
     }
     stage.strike().await?;
     println!();
-    if held {
-        view.held("Every step held. Nothing is left running.");
-    } else {
-        view.failed("Not every step held: see the marks above.");
-    }
-    Ok(held)
+    anyhow::ensure!(held, "not every step held: see the marks above");
+    view.held("Every step held. Nothing is left running.");
+    Ok(())
 }
 
 struct Story<'a> {
@@ -59,7 +56,10 @@ impl Story<'_> {
         println!("aliasd demo");
         self.view.say(&format!("{ALIAS} is an alias of {MAILBOX}; {CONTACT} knows only the alias."));
         self.view.say(&format!("aliasd listens on {}, with an empty SQLite database.", self.stage.relay()));
-        self.view.say(&format!("The servers of example.net and example.org are played on {}.", self.stage.receiver()));
+        self.view.say(&format!(
+            "The servers of example.net and example.org are played on {}.",
+            self.stage.receiver()
+        ));
     }
 
     async fn tell(&mut self) -> Result<(), StageError> {
@@ -69,7 +69,11 @@ impl Story<'_> {
     }
 
     fn check(&mut self, held: bool, text: &str) {
-        if held { self.view.held(text) } else { self.view.failed(text) }
+        if held {
+            self.view.held(text);
+        } else {
+            self.view.failed(text);
+        }
         self.held &= held;
     }
 
@@ -118,7 +122,10 @@ impl Story<'_> {
         self.check(from.as_deref() == Some(ALIAS), &format!("it comes from {ALIAS}"));
         self.check(
             !arrived.contains(MAILBOX),
-            &format!("{MAILBOX} occurs nowhere in its {} bytes and its envelope", arrived.message.raw().len()),
+            &format!(
+                "{MAILBOX} occurs nowhere in its {} bytes and its envelope",
+                arrived.message.raw().len()
+            ),
         );
         Ok(())
     }
@@ -152,8 +159,9 @@ impl Story<'_> {
             return;
         };
         let (class, subject, detail) = failure.enhanced;
-        self.view.quote(&failure.text);
-        let expected = format!("{class}.{subject}.{detail}") == enhanced;
+        let code = format!("{class}.{subject}.{detail}");
+        self.view.quote(&format!("{} {code} {}", failure.code, failure.text));
+        let expected = code == enhanced;
         self.check(expected, &format!("the sender saw {} {enhanced} and a reason", failure.code));
     }
 }

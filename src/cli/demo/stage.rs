@@ -66,7 +66,7 @@ impl Stage {
         let (receiver, mail) = Receiver::start()?;
         let file = folder.path().join("aliasd.toml");
         std::fs::write(&file, configuration(folder.path(), receiver.address))?;
-        let settings = config::load(Some(&file), &Environment::empty())?.settings;
+        let settings = config::load(Some(&file), &Environment::default())?.settings;
         let daemon = Daemon::start(&settings, Migrate::OnlySqlite).await?;
         let sender = sender_to(*daemon.addresses().first().context("aliasd listens nowhere")?)?;
         let stage = Self { folder, daemon, receiver, mail, sender };
@@ -105,8 +105,14 @@ impl Stage {
     }
 
     /// Hands a message to aliasd as another mail server would.
-    pub(super) async fn hand_over(&self, from: &str, to: &str, message: &Message) -> Result<Outcome, StageError> {
-        let content = Content { head: message.head(), body: message.body(), eight_bit: false, smtputf8: false };
+    pub(super) async fn hand_over(
+        &self,
+        from: &str,
+        to: &str,
+        message: &Message,
+    ) -> Result<Outcome, StageError> {
+        let content =
+            Content { head: message.head(), body: message.body(), eight_bit: false, smtputf8: false };
         let from = ReversePath::Address(from.parse()?);
         Ok(self.sender.deliver(Delivery { id: "demo".to_owned(), from, to: to.parse()?, content }).await)
     }
@@ -114,7 +120,9 @@ impl Stage {
     /// The next message that arrives.
     pub(super) async fn arrived(&mut self) -> Result<Arrived, StageError> {
         let arrived = tokio::time::timeout(PATIENCE, self.mail.recv()).await;
-        arrived.context("aliasd said that it delivered the message, and it did not arrive")?.context("no receiver")
+        arrived
+            .context("aliasd said that it delivered the message, and it did not arrive")?
+            .context("no receiver")
     }
 
     /// The next message, whenever it comes; `None` when the receiver has stopped.
@@ -152,7 +160,12 @@ fn sender_to(relay: SocketAddr) -> Result<Outbound, StageError> {
 }
 
 /// A message as a mail program writes it.
-pub(super) fn compose(from: (&str, &str), to: &str, subject: &str, text: &str) -> Result<Message, StageError> {
+pub(super) fn compose(
+    from: (&str, &str),
+    to: &str,
+    subject: &str,
+    text: &str,
+) -> Result<Message, StageError> {
     let (name, address) = from;
     let sender = lettre::message::Mailbox::new(Some(name.to_owned()), address.parse()?);
     let host = address.rsplit('@').next().unwrap_or("example.org");
@@ -192,8 +205,11 @@ impl Receiver {
             max_errors: 20,
         };
         let server = SmtpIn::new(Tray(sender), Arc::new(session), MemoryBudget::new(100 << 20), READ_TIMEOUT);
-        let limits =
-            Limits { max_connections: 100, max_connections_per_ip: 100, shutdown_deadline: Duration::from_secs(5) };
+        let limits = Limits {
+            max_connections: 100,
+            max_connections_per_ip: 100,
+            shutdown_deadline: Duration::from_secs(5),
+        };
         let stop = CancellationToken::new();
         let serving = tokio::spawn(listener.run(server, limits, stop.clone()));
         Ok((Self { address, stop, serving }, mail))

@@ -100,3 +100,52 @@ proptest! {
         prop_assert_eq!(before, hosts);
     }
 }
+
+const ZONE: zone::Records = &[
+    ("mx.example.net.", "MX", "20 b.example.net."),
+    ("mx.example.net.", "MX", "10 a.example.net."),
+    ("null.example.net.", "MX", "0 ."),
+    ("plain.example.net.", "A", "192.0.2.1"),
+    ("empty.example.net.", "TXT", ""),
+    ("fail.example.net.", "FAIL", ""),
+    ("alias.example.net.", "CNAME", "mx.example.net."),
+    ("both.example.net.", "A", "192.0.2.1"),
+    ("both.example.net.", "AAAA", "2001:db8::1"),
+];
+
+#[tokio::test]
+async fn mail_hosts_are_looked_up() {
+    let dns = Dns::new(&[zone::serve(ZONE).await]).unwrap();
+    let both = hosts(&[(10, "a.example.net"), (20, "b.example.net")]);
+    for (domain, expected) in [
+        ("mx.example.net", Ok(both.clone())),
+        ("alias.example.net", Ok(both)),
+        ("null.example.net", Err(DnsFailure::NullMx)),
+        ("plain.example.net", Ok(hosts(&[(0, "plain.example.net")]))),
+        ("empty.example.net", Err(DnsFailure::NoData)),
+        ("gone.example.net", Err(DnsFailure::NoSuchName)),
+    ] {
+        assert_eq!(dns.mail_hosts(&name(domain)).await, expected, "{domain}");
+    }
+    let failed = dns.mail_hosts(&name("fail.example.net")).await;
+    assert!(matches!(failed, Err(DnsFailure::Temporary(_))), "{failed:?}");
+}
+
+#[tokio::test]
+async fn addresses_of_both_kinds_are_looked_up() {
+    let dns = Dns::new(&[zone::serve(ZONE).await]).unwrap();
+    let found = dns.addresses(&name("both.example.net"), Search::Never).await.unwrap();
+    assert_eq!(found, ["2001:db8::1".parse::<IpAddr>().unwrap(), "192.0.2.1".parse().unwrap()]);
+    let failed = dns.addresses(&name("fail.example.net"), Search::Never).await;
+    assert!(matches!(failed, Err(DnsFailure::Temporary(_))), "{failed:?}");
+}
+
+#[tokio::test]
+async fn a_dead_name_server_is_a_temporary_failure() {
+    let socket = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    let address = socket.local_addr().unwrap();
+    drop(socket);
+    let dns = Dns::with_timeout(&[address], Duration::from_millis(20)).unwrap();
+    let failed = dns.mail_hosts(&name("example.net")).await;
+    assert!(matches!(failed, Err(DnsFailure::Temporary(_))), "{failed:?}");
+}

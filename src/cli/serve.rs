@@ -1,0 +1,63 @@
+//! `aliasd serve`: the daemon, until it is told to stop.
+
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::app::database::Migrate;
+use crate::app::{Daemon, StartError};
+use crate::config::{LogFormat, Settings};
+use crate::telemetry;
+
+use super::database;
+use super::failure::Failure;
+
+/// Runs the relay until SIGTERM or SIGINT, then lets what is under way end.
+///
+/// # Errors
+/// When it cannot start.
+pub async fn run(settings: Settings, migrate: Migrate) -> Result<(), Failure> {
+    start_log(&settings)?;
+    // Before anything is started: a signal that comes early must not be lost.
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let daemon = Daemon::start(&settings, migrate).await?;
+    announce(&settings, &daemon);
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    tracing::info!("stopping: no new connections; what is under way is finished first");
+    daemon.stop().await;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+fn start_log(settings: &Settings) -> Result<(), Failure> {
+    let format = match settings.telemetry.log_format {
+        LogFormat::Text => telemetry::LogFormat::Text,
+        LogFormat::Json => telemetry::LogFormat::Json,
+    };
+    telemetry::start(&settings.telemetry.log, format).map_err(|error| Failure::Setup(error.to_string()))
+}
+
+fn announce(settings: &Settings, daemon: &Daemon) {
+    for address in daemon.addresses() {
+        tracing::info!(%address, hostname = %settings.hostname, version = env!("CARGO_PKG_VERSION"), "listening");
+    }
+    if settings.smtp.postmaster.is_none() {
+        tracing::warn!(
+            "smtp.postmaster is not set: mail to postmaster@ and abuse@ is refused; RFC 5321 wants it taken"
+        );
+    }
+}
+
+impl From<StartError> for Failure {
+    fn from(error: StartError) -> Self {
+        match error {
+            StartError::Database(error) => database::failure(error),
+            StartError::MasterKey(_) | StartError::Smarthost(_) | StartError::Dns(_) => {
+                Self::Setup(error.to_string())
+            }
+            StartError::Bind(_) | StartError::Tls(_) => Self::Refused(error.to_string()),
+        }
+    }
+}

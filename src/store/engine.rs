@@ -1,0 +1,266 @@
+//! The two engines behind one face: a typed pool for each, and statements that run on either.
+//!
+//! Reads go through [`Engine`], writes through a [`Transaction`]. Nothing here knows what the tables mean.
+
+use std::time::Duration;
+
+use sqlx::sqlite::SqliteRow;
+use sqlx::{Executor, FromRow, MySql, MySqlPool, SqlSafeStr, Sqlite, SqlitePool, mysql::MySqlRow};
+
+use super::changes::Change;
+use super::contract::{Fault, Nature, StoreError, nature};
+use super::statements::Sql;
+
+/// No question and no transaction may take longer: a dead peer says nothing, and TCP notices after a quarter of an hour.
+const LIMIT: Duration = Duration::from_secs(20);
+
+/// A row type that either engine can fill.
+pub(super) trait Record:
+    for<'r> FromRow<'r, SqliteRow> + for<'r> FromRow<'r, MySqlRow> + Send + Unpin
+{
+}
+
+impl<T> Record for T where T: for<'r> FromRow<'r, SqliteRow> + for<'r> FromRow<'r, MySqlRow> + Send + Unpin {}
+
+/// A parameter of a statement.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Value<'a> {
+    Bool(bool),
+    Int(Option<i64>),
+    Text(Option<&'a str>),
+}
+
+impl From<bool> for Value<'_> {
+    fn from(value: bool) -> Self {
+        Self::Bool(value)
+    }
+}
+
+impl From<i64> for Value<'_> {
+    fn from(value: i64) -> Self {
+        Self::Int(Some(value))
+    }
+}
+
+impl From<Option<i64>> for Value<'_> {
+    fn from(value: Option<i64>) -> Self {
+        Self::Int(value)
+    }
+}
+
+impl<'a> From<&'a str> for Value<'a> {
+    fn from(value: &'a str) -> Self {
+        Self::Text(Some(value))
+    }
+}
+
+impl<'a> From<Option<&'a str>> for Value<'a> {
+    fn from(value: Option<&'a str>) -> Self {
+        Self::Text(value)
+    }
+}
+
+/// The parameters of a statement, in their order.
+macro_rules! values {
+    ($($value:expr),* $(,)?) => {
+        &[$($crate::store::engine::Value::from($value)),*]
+    };
+}
+pub(super) use values;
+
+/// Binds `$values` to `$query`, whatever engine it is for.
+macro_rules! bound {
+    ($query:expr, $values:expr) => {{
+        let mut query = $query;
+        for value in $values {
+            query = match *value {
+                Value::Bool(value) => query.bind(value),
+                Value::Int(value) => query.bind(value),
+                Value::Text(value) => query.bind(value),
+            };
+        }
+        query
+    }};
+}
+
+/// Pools of connections to one database.
+pub(super) enum Engine {
+    /// SQLite has one writer at a time; its readers see the last commit (WAL).
+    Sqlite { writer: SqlitePool, readers: SqlitePool },
+    /// MySQL or MariaDB.
+    MySql(MySqlPool),
+}
+
+impl Engine {
+    /// All rows of a query.
+    pub(super) async fn all<T: Record>(&self, sql: &Sql, values: &[Value<'_>]) -> Result<Vec<T>, StoreError> {
+        in_time(async {
+            Ok(match self {
+                Self::Sqlite { readers, .. } => {
+                    bound!(sqlx::query_as::<Sqlite, T>(sql.sqlite), values).fetch_all(readers).await?
+                }
+                Self::MySql(pool) => {
+                    bound!(sqlx::query_as::<MySql, T>(sql.mysql), values).fetch_all(pool).await?
+                }
+            })
+        })
+        .await
+    }
+
+    /// The first row of a query.
+    pub(super) async fn one<T: Record>(
+        &self,
+        sql: &Sql,
+        values: &[Value<'_>],
+    ) -> Result<Option<T>, StoreError> {
+        Ok(self.all(sql, values).await?.into_iter().next())
+    }
+
+    /// Begins a transaction that may write.
+    pub(super) async fn begin(&self) -> Result<Transaction, sqlx::Error> {
+        let inner = match self {
+            Self::Sqlite { writer, .. } => Inner::Sqlite(writer.begin_with("BEGIN IMMEDIATE").await?),
+            Self::MySql(pool) => Inner::MySql(pool.begin().await?),
+        };
+        Ok(Transaction { inner, changes: Vec::new() })
+    }
+
+    /// Has the engine parse a statement and look up the tables that it names.
+    pub(super) async fn prepare(&self, sql: &Sql) -> Result<(), StoreError> {
+        in_time(async {
+            match self {
+                Self::Sqlite { writer, .. } => {
+                    writer.acquire().await?.prepare(sql.sqlite.into_sql_str()).await?;
+                }
+                Self::MySql(pool) => {
+                    pool.acquire().await?.prepare(sql.mysql.into_sql_str()).await?;
+                }
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    /// Waits until no connection is in use, then closes them.
+    pub(super) async fn close(&self) {
+        match self {
+            Self::Sqlite { writer, readers } => {
+                readers.close().await;
+                writer.close().await;
+            }
+            Self::MySql(pool) => pool.close().await,
+        }
+    }
+}
+
+/// What an `INSERT` did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Inserted {
+    /// The id of the new row.
+    Row(i64),
+    /// A unique key has such a row already; nothing was changed, and the transaction goes on.
+    Duplicate,
+}
+
+/// A transaction; dropped without a commit it leaves no trace.
+pub(super) struct Transaction {
+    inner: Inner,
+    /// What caches must forget when this is committed.
+    changes: Vec<Change>,
+}
+
+enum Inner {
+    Sqlite(sqlx::Transaction<'static, Sqlite>),
+    MySql(sqlx::Transaction<'static, MySql>),
+}
+
+impl Transaction {
+    /// All rows of a query.
+    pub(super) async fn all<T: Record>(
+        &mut self,
+        sql: &Sql,
+        values: &[Value<'_>],
+    ) -> Result<Vec<T>, sqlx::Error> {
+        match &mut self.inner {
+            Inner::Sqlite(tx) => {
+                bound!(sqlx::query_as::<Sqlite, T>(sql.sqlite), values).fetch_all(&mut **tx).await
+            }
+            Inner::MySql(tx) => {
+                bound!(sqlx::query_as::<MySql, T>(sql.mysql), values).fetch_all(&mut **tx).await
+            }
+        }
+    }
+
+    /// The first row of a query.
+    pub(super) async fn one<T: Record>(
+        &mut self,
+        sql: &Sql,
+        values: &[Value<'_>],
+    ) -> Result<Option<T>, sqlx::Error> {
+        Ok(self.all(sql, values).await?.into_iter().next())
+    }
+
+    /// Runs a statement that returns nothing; gives the id of a row that it inserted.
+    pub(super) async fn execute(&mut self, sql: &Sql, values: &[Value<'_>]) -> Result<i64, sqlx::Error> {
+        match &mut self.inner {
+            Inner::Sqlite(tx) => {
+                let done = bound!(sqlx::query::<Sqlite>(sql.sqlite), values).execute(&mut **tx).await?;
+                Ok(done.last_insert_rowid())
+            }
+            Inner::MySql(tx) => {
+                let done = bound!(sqlx::query::<MySql>(sql.mysql), values).execute(&mut **tx).await?;
+                Ok(i64::try_from(done.last_insert_id()).unwrap_or(i64::MAX))
+            }
+        }
+    }
+
+    /// Inserts a row, unless a unique key forbids it.
+    pub(super) async fn insert(&mut self, sql: &Sql, values: &[Value<'_>]) -> Result<Inserted, sqlx::Error> {
+        match self.execute(sql, values).await {
+            Ok(id) => Ok(Inserted::Row(id)),
+            Err(error) if nature(&error) == Nature::Duplicate => Ok(Inserted::Duplicate),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Notes what the caches of all nodes must forget.
+    pub(super) fn changed(&mut self, change: Change) {
+        if !self.changes.contains(&change) {
+            self.changes.push(change);
+        }
+    }
+
+    /// The noted changes, to be written and applied.
+    pub(super) fn take_changes(&mut self) -> Vec<Change> {
+        std::mem::take(&mut self.changes)
+    }
+
+    pub(super) async fn commit(self) -> Result<(), Fault> {
+        match self.inner {
+            Inner::Sqlite(tx) => tx.commit().await?,
+            Inner::MySql(tx) => tx.commit().await?,
+        }
+        Ok(())
+    }
+
+    /// Gives up now, rather than when the connection is used next.
+    pub(super) async fn roll_back(self) {
+        let result = match self.inner {
+            Inner::Sqlite(tx) => tx.rollback().await,
+            Inner::MySql(tx) => tx.rollback().await,
+        };
+        if let Err(error) = result {
+            tracing::debug!(%error, "a transaction could not be rolled back; the database does it with the connection");
+        }
+    }
+}
+
+/// `work`, unless it takes longer than [`LIMIT`].
+pub(super) async fn in_time<T, E: From<StoreError>>(
+    work: impl Future<Output = Result<T, E>>,
+) -> Result<T, E> {
+    match tokio::time::timeout(LIMIT, work).await {
+        Ok(result) => result,
+        Err(_) => Err(StoreError::Unavailable(format!("no answer within {} s", LIMIT.as_secs())).into()),
+    }
+}

@@ -1,0 +1,243 @@
+//! Every SQL text of the store, in one place. `?` stands for a parameter on both engines; where the dialects differ, a
+//! statement carries a text for each. [`ALL`] lists them, so that a test can prepare each one on both engines.
+//!
+//! Every transaction of SQLite is a write transaction from its start, so the row locks that MySQL needs are nothing there.
+
+/// One statement in the words of both engines.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Sql {
+    pub(super) sqlite: &'static str,
+    pub(super) mysql: &'static str,
+}
+
+macro_rules! sql {
+    ($text:expr) => {
+        Sql { sqlite: $text, mysql: $text }
+    };
+    (locked $text:expr) => {
+        Sql { sqlite: $text, mysql: concat!($text, " FOR UPDATE") }
+    };
+    (shared $text:expr) => {
+        Sql { sqlite: $text, mysql: concat!($text, " LOCK IN SHARE MODE") }
+    };
+    (insert_if_absent $text:expr) => {
+        Sql {
+            sqlite: concat!($text, " ON CONFLICT DO NOTHING"),
+            mysql: concat!($text, " ON DUPLICATE KEY UPDATE id = id"),
+        }
+    };
+}
+
+macro_rules! statements {
+    ($($name:ident = { $($text:tt)+ };)+) => {
+        $(pub(super) const $name: Sql = sql!($($text)+);)+
+        /// All of them, by name.
+        pub(super) const ALL: &[(&str, Sql)] = &[$((stringify!($name), $name)),+];
+    };
+}
+
+/// How many keys the small form of an `IN` statement takes; fewer are padded by repeating the last.
+pub(super) const FEW: usize = 4;
+/// How many keys the large form takes.
+pub(super) const MANY: usize = 50;
+
+macro_rules! few {
+    () => {
+        "(?,?,?,?)"
+    };
+}
+macro_rules! many {
+    () => {
+        "(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,\
+         ?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"
+    };
+}
+
+/// A statement with a set of keys, in both sizes.
+pub(super) struct SetSql {
+    few: Sql,
+    many: Sql,
+}
+
+impl SetSql {
+    /// The smaller form that takes `keys` keys, and how many it wants.
+    pub(super) fn for_keys(&self, keys: usize) -> (&Sql, usize) {
+        if keys <= FEW { (&self.few, FEW) } else { (&self.many, MANY) }
+    }
+}
+
+macro_rules! contact_columns {
+    () => {
+        "id, alias_id, address, written, name, reverse_alias, blocked, created_at"
+    };
+}
+macro_rules! alias_columns {
+    () => {
+        "id, address, enabled, name, note, pinned, mode, refusal, expires_at, forwarded, replied, blocked, created_at"
+    };
+}
+macro_rules! account_columns {
+    () => {
+        "id, name, name_format, refusal, opaque_reverse_aliases, created_at"
+    };
+}
+macro_rules! mailbox_columns {
+    () => {
+        "id, written, verified, paused, created_at"
+    };
+}
+macro_rules! domain_columns {
+    () => {
+        "d.id, d.account_id, d.name, d.verified, d.catch_all_id, m.written AS catch_all, d.created_at"
+    };
+}
+
+statements! {
+    // Look-ups at SMTP time. Point reads by unique key only.
+    FIND_DOMAIN = { concat!("SELECT ", domain_columns!(), " FROM domains d \
+        LEFT JOIN mailboxes m ON m.id = d.catch_all_id WHERE d.name = ?") };
+    // An alias by its address, or by the reverse alias of a contact; a row for each of its verified mailboxes.
+    FIND_NAME = { "SELECT a.id, a.account_id, a.address, a.enabled, a.name, a.mode, a.refusal, a.expires_at, \
+            a.has_blocked_contacts, a.deleted_at, o.name_format, o.refusal AS account_refusal, \
+            o.opaque_reverse_aliases, m.id AS mailbox_id, m.written AS mailbox_written, m.paused AS mailbox_paused, \
+            c.id AS contact_id, c.written AS contact_written, c.name AS contact_name, c.reverse_alias, \
+            c.blocked AS contact_blocked \
+        FROM (SELECT id AS alias_id, 0 AS contact_id FROM aliases WHERE address = ? \
+            UNION ALL SELECT alias_id, id AS contact_id FROM contacts WHERE reverse_alias = ?) hit \
+        JOIN aliases a ON a.id = hit.alias_id \
+        LEFT JOIN accounts o ON o.id = a.account_id \
+        LEFT JOIN contacts c ON c.id = hit.contact_id \
+        LEFT JOIN alias_mailboxes am ON am.alias_id = a.id \
+        LEFT JOIN mailboxes m ON m.id = am.mailbox_id AND m.verified = 1 \
+        ORDER BY m.id" };
+    FIND_CONTACT = { concat!("SELECT ", contact_columns!(), " FROM contacts WHERE alias_id = ? AND address = ?") };
+    FIND_CONTACTS_FEW = { concat!("SELECT ", contact_columns!(), " FROM contacts \
+        WHERE alias_id = ? AND address IN ", few!()) };
+    FIND_CONTACTS_MANY = { concat!("SELECT ", contact_columns!(), " FROM contacts \
+        WHERE alias_id = ? AND address IN ", many!()) };
+
+    // Accounts.
+    ACCOUNT_BY_NAME = { concat!("SELECT ", account_columns!(), " FROM accounts WHERE name = ?") };
+    LOCK_ACCOUNT_BY_NAME = { locked concat!("SELECT ", account_columns!(), " FROM accounts WHERE name = ?") };
+    LOCK_ACCOUNT = { locked "SELECT id FROM accounts WHERE id = ?" };
+    SHARE_ACCOUNT = { shared "SELECT id FROM accounts WHERE id = ?" };
+    LIST_ACCOUNTS = { concat!("SELECT ", account_columns!(), " FROM accounts WHERE id > ? ORDER BY id LIMIT ?") };
+    INSERT_ACCOUNT = { "INSERT INTO accounts (name, name_format, refusal, opaque_reverse_aliases, created_at) \
+        VALUES (?, ?, ?, ?, ?)" };
+    UPDATE_ACCOUNT = { "UPDATE accounts SET name_format = ?, refusal = ?, opaque_reverse_aliases = ? WHERE id = ?" };
+    DELETE_ACCOUNT = { "DELETE FROM accounts WHERE id = ?" };
+    ACCOUNT_OWNS_DOMAIN = { "SELECT name AS text FROM domains WHERE account_id = ? LIMIT 1" };
+    ACCOUNT_OWNS_MAILBOX = { "SELECT address AS text FROM mailboxes WHERE account_id = ? LIMIT 1" };
+    ACCOUNT_OWNS_ALIAS = { "SELECT address AS text FROM aliases WHERE account_id = ? LIMIT 1" };
+
+    // Domains.
+    SHARE_DOMAIN = { shared "SELECT id, account_id FROM domains WHERE name = ?" };
+    LOCK_DOMAIN = { locked "SELECT id, account_id FROM domains WHERE name = ?" };
+    LIST_DOMAINS = { concat!("SELECT ", domain_columns!(), " FROM domains d \
+        LEFT JOIN mailboxes m ON m.id = d.catch_all_id WHERE d.account_id = ? AND d.id > ? ORDER BY d.id LIMIT ?") };
+    INSERT_DOMAIN = { "INSERT INTO domains (account_id, name, verified, catch_all_id, created_at) \
+        VALUES (?, ?, ?, ?, ?)" };
+    DELETE_DOMAIN = { "DELETE FROM domains WHERE id = ?" };
+    DOMAIN_HAS_ALIAS = { "SELECT address AS text FROM aliases WHERE domain_id = ? LIMIT 1" };
+    HOST_HAS_MAILBOX = { shared "SELECT account_id AS id, address AS text FROM mailboxes WHERE host = ? LIMIT 1" };
+
+    // Mailboxes.
+    SHARE_MAILBOX = { shared concat!("SELECT ", mailbox_columns!(), " FROM mailboxes \
+        WHERE account_id = ? AND address = ?") };
+    SHARE_MAILBOX_BY_ID = { shared concat!("SELECT ", mailbox_columns!(), " FROM mailboxes WHERE id = ?") };
+    LOCK_MAILBOX = { locked concat!("SELECT ", mailbox_columns!(), " FROM mailboxes \
+        WHERE account_id = ? AND address = ?") };
+    LIST_MAILBOXES = { concat!("SELECT ", mailbox_columns!(), " FROM mailboxes \
+        WHERE account_id = ? AND id > ? ORDER BY id LIMIT ?") };
+    INSERT_MAILBOX = { "INSERT INTO mailboxes (account_id, address, written, host, verified, paused, created_at) \
+        VALUES (?, ?, ?, ?, ?, ?, ?)" };
+    UPDATE_MAILBOX = { "UPDATE mailboxes SET verified = ?, paused = ? WHERE id = ?" };
+    DELETE_MAILBOX = { "DELETE FROM mailboxes WHERE id = ?" };
+    MAILBOX_IS_CATCH_ALL = { "SELECT name AS text FROM domains WHERE catch_all_id = ? LIMIT 1" };
+    MAILBOX_IS_ONLY_ONE = { "SELECT a.address AS text FROM alias_mailboxes am JOIN aliases a ON a.id = am.alias_id \
+        WHERE am.mailbox_id = ? AND NOT EXISTS (SELECT 1 FROM alias_mailboxes other \
+            WHERE other.alias_id = am.alias_id AND other.mailbox_id <> am.mailbox_id) LIMIT 1" };
+    UNLINK_MAILBOX = { "DELETE FROM alias_mailboxes WHERE mailbox_id = ?" };
+
+    // Aliases.
+    ALIAS_BY_ADDRESS = { concat!("SELECT ", alias_columns!(), " FROM aliases WHERE address = ? AND account_id = ?") };
+    LOCK_ALIAS = { locked concat!("SELECT ", alias_columns!(), " FROM aliases WHERE address = ? AND account_id = ?") };
+    SHARE_ALIAS = { shared "SELECT id FROM aliases WHERE id = ? AND deleted_at IS NULL" };
+    ALIAS_ADDRESS = { "SELECT address AS text FROM aliases WHERE id = ? AND deleted_at IS NULL" };
+    WHO_HAS_ALIAS = { "SELECT account_id, deleted_at FROM aliases WHERE address = ?" };
+    ALIASES_NAMED_FEW = { shared concat!("SELECT address AS text FROM aliases WHERE address IN ", few!()) };
+    ALIASES_NAMED_MANY = { shared concat!("SELECT address AS text FROM aliases WHERE address IN ", many!()) };
+    REVERSE_ALIAS_HAS_NAME = { shared "SELECT id FROM contacts WHERE reverse_alias = ?" };
+    LIST_ALIASES = { concat!("SELECT ", alias_columns!(), " FROM aliases \
+        WHERE account_id = ? AND id > ? ORDER BY id LIMIT ?") };
+    SEARCH_ALIASES = { concat!("SELECT ", alias_columns!(), " FROM aliases \
+        WHERE account_id = ? AND id > ? AND (address LIKE ? ESCAPE '!' OR name LIKE ? ESCAPE '!' \
+            OR note LIKE ? ESCAPE '!') ORDER BY id LIMIT ?") };
+    INSERT_ALIAS = { "INSERT INTO aliases (account_id, domain_id, address, enabled, name, note, pinned, mode, \
+            expires_at, has_blocked_contacts, created_at) VALUES (?, ?, ?, 1, ?, ?, 0, ?, ?, 0, ?)" };
+    UPDATE_ALIAS = { "UPDATE aliases SET enabled = ?, name = ?, note = ?, pinned = ?, mode = ?, expires_at = ?, \
+            refusal = ? WHERE id = ?" };
+    BURY_ALIAS = { "UPDATE aliases SET account_id = NULL, domain_id = NULL, enabled = 0, name = NULL, note = NULL, \
+            has_blocked_contacts = 0, deleted_at = ? WHERE id = ?" };
+    LINK_MAILBOX = { "INSERT INTO alias_mailboxes (alias_id, mailbox_id) VALUES (?, ?)" };
+    UNLINK_ALIAS = { "DELETE FROM alias_mailboxes WHERE alias_id = ?" };
+    MAILBOXES_OF_FEW = { concat!("SELECT am.alias_id, m.id, m.written FROM alias_mailboxes am \
+        JOIN mailboxes m ON m.id = am.mailbox_id WHERE am.alias_id IN ", few!(), " ORDER BY am.alias_id, m.id") };
+    MAILBOXES_OF_MANY = { concat!("SELECT am.alias_id, m.id, m.written FROM alias_mailboxes am \
+        JOIN mailboxes m ON m.id = am.mailbox_id WHERE am.alias_id IN ", many!(), " ORDER BY am.alias_id, m.id") };
+    ADD_COUNTS = { "UPDATE aliases SET forwarded = forwarded + ?, replied = replied + ?, blocked = blocked + ? \
+        WHERE id = ?" };
+
+    // Contacts.
+    LOCK_CONTACT = { locked concat!("SELECT ", contact_columns!(), " FROM contacts \
+        WHERE alias_id = ? AND address = ?") };
+    LIST_CONTACTS = { concat!("SELECT ", contact_columns!(), " FROM contacts \
+        WHERE alias_id = ? AND id > ? ORDER BY id LIMIT ?") };
+    INSERT_CONTACT = { insert_if_absent "INSERT INTO contacts (alias_id, address, written, name, reverse_alias, \
+            blocked, created_at) VALUES (?, ?, ?, ?, ?, 0, ?)" };
+    NAME_CONTACT = { "UPDATE contacts SET name = ? WHERE id = ?" };
+    BLOCK_CONTACT = { "UPDATE contacts SET blocked = ? WHERE id = ?" };
+    DELETE_CONTACT = { "DELETE FROM contacts WHERE id = ?" };
+    DELETE_CONTACTS = { "DELETE FROM contacts WHERE alias_id = ?" };
+    NOTE_BLOCKED_CONTACTS = { "UPDATE aliases SET has_blocked_contacts = \
+        EXISTS (SELECT 1 FROM contacts WHERE alias_id = ? AND blocked = 1) WHERE id = ?" };
+
+    // Changes.
+    INSERT_CHANGE = { "INSERT INTO changes (at, kind, number, text) VALUES (?, ?, ?, ?)" };
+    LAST_CHANGE = { "SELECT COALESCE(MAX(id), 0) AS id FROM changes" };
+    CHANGES_AFTER = { "SELECT id, kind, number, text FROM changes WHERE id > ? ORDER BY id LIMIT ?" };
+    // Of the first so many rows only, so that looking for old ones costs the same however long the table is.
+    OLD_CHANGES = { "SELECT COALESCE(MAX(id), 0) AS id FROM (SELECT id, at FROM changes ORDER BY id LIMIT ?) oldest \
+        WHERE at < ?" };
+    DELETE_CHANGES = { "DELETE FROM changes WHERE id <= ?" };
+}
+
+/// Contacts of one alias by their addresses; the alias is the first parameter.
+pub(super) const FIND_CONTACTS: SetSql = SetSql { few: FIND_CONTACTS_FEW, many: FIND_CONTACTS_MANY };
+/// Which of some addresses are (or were) aliases.
+pub(super) const ALIASES_NAMED: SetSql = SetSql { few: ALIASES_NAMED_FEW, many: ALIASES_NAMED_MANY };
+/// Mailboxes of some aliases.
+pub(super) const MAILBOXES_OF: SetSql = SetSql { few: MAILBOXES_OF_FEW, many: MAILBOXES_OF_MANY };
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_set_statement_has_as_many_places_as_it_says() {
+        for (set, others) in [(FIND_CONTACTS, 1), (ALIASES_NAMED, 0), (MAILBOXES_OF, 0)] {
+            for keys in [1, FEW, FEW + 1, MANY] {
+                let (sql, wants) = set.for_keys(keys);
+                assert!(wants >= keys);
+                assert_eq!(sql.sqlite.matches('?').count(), wants + others, "{}", sql.sqlite);
+            }
+        }
+    }
+
+    #[test]
+    fn both_dialects_take_the_same_parameters() {
+        for (name, sql) in ALL {
+            assert_eq!(sql.sqlite.matches('?').count(), sql.mysql.matches('?').count(), "{name}");
+        }
+    }
+}
