@@ -11,19 +11,17 @@ use crate::relay::refusal::Refused;
 use crate::relay::reply;
 use crate::relay::reverse::{self, Readability, TOKEN_BYTES};
 
-use super::prepare::Case;
-
 /// Finds or makes the contacts that a forward needs; addresses of our own domains are told apart, except the author's:
 /// whoever writes is a contact.
 pub(super) async fn contacts<D: Directory, S: Surroundings>(
     directory: &D,
     surroundings: &S,
-    case: &Case<'_>,
+    message: &Message,
     alias: &Alias,
 ) -> Result<Known, Unavailable> {
     let mut known = Known::default();
     let mut wanted = Vec::new();
-    for (position, person) in correspondents::of(&case.message, alias).into_iter().enumerate() {
+    for (position, person) in correspondents::of(message, alias).into_iter().enumerate() {
         if wanted.len() == MAX_CONTACTS {
             break;
         }

@@ -72,7 +72,7 @@ impl<D: Directory, S: Surroundings> Workshop<'_, D, S> {
         let author = correspondents::author(&case.message)?;
         forward::check_loop(&case.message, alias, self.keys)?;
         self.check_mailboxes(alias).await?;
-        let known = gather::contacts(self.directory, self.surroundings, case, alias).await?;
+        let known = gather::contacts(self.directory, self.surroundings, &case.message, alias).await?;
         if known.contacts.get(&author.address).is_some_and(|contact| contact.blocked) {
             self.directory.count(alias.id, Counted::Blocked);
             return recipient::unwanted(Arc::clone(alias), Refused::BlockedSender).map(|_| Job::default());
