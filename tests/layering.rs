@@ -280,7 +280,7 @@ impl Reader<'_> {
         match from.cmp(&to) {
             std::cmp::Ordering::Less => self.report(at, target, "points up"),
             std::cmp::Ordering::Equal => {
-                self.report(at, target, "layers on one step do not know one another")
+                self.report(at, target, "layers on one step do not know one another");
             }
             std::cmp::Ordering::Greater => {}
         }
@@ -312,22 +312,22 @@ impl Reader<'_> {
             match token {
                 TokenTree::Ident(name) if path.goes_on() => path.push(&name),
                 TokenTree::Ident(name) => {
-                    self.judge_token_path(std::mem::take(&mut path));
+                    self.judge_token_path(&std::mem::take(&mut path));
                     path.push(&name);
                 }
                 TokenTree::Punct(mark) if mark.as_char() == ':' => path.colons += 1,
                 other => {
-                    self.judge_token_path(std::mem::take(&mut path));
+                    self.judge_token_path(&std::mem::take(&mut path));
                     if let TokenTree::Group(group) = other {
                         self.judge_tokens(group.stream());
                     }
                 }
             }
         }
-        self.judge_token_path(path);
+        self.judge_token_path(&path);
     }
 
-    fn judge_token_path(&mut self, path: TokenPath) {
+    fn judge_token_path(&mut self, path: &TokenPath) {
         if let Some(start) = path.start {
             self.judge(&path.names, start, Place::Code);
         }

@@ -90,7 +90,7 @@ impl<D: Directory, T: Transport, S: Surroundings> Intake<D, T, S> {
         };
         let now = self.surroundings.now();
         if let Some(origin) = return_path::open(&self.keys.return_paths, address, now) {
-            let alias = self.directory.alias(origin.alias()).await?.ok_or(Refused::DeletedAlias)?;
+            let alias = self.directory.alias_with_id(origin.alias()).await?.ok_or(Refused::DeletedAlias)?;
             return Ok(Recipient::Bounce(origin, alias));
         }
         match self.directory.lookup(address).await? {

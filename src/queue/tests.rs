@@ -71,7 +71,7 @@ impl Directory for Arc<Book> {
         Ok(if self.catch_all { Lookup::Creatable(Arc::new(Book::rule())) } else { Lookup::Unknown })
     }
 
-    async fn alias(&self, id: AliasId) -> Result<Option<Arc<Alias>>, Unavailable> {
+    async fn alias_with_id(&self, id: AliasId) -> Result<Option<Arc<Alias>>, Unavailable> {
         self.answer()?;
         Ok(self.aliases.lock().values().find(|alias| alias.id == id).cloned())
     }
@@ -377,6 +377,8 @@ async fn a_catch_all_makes_the_alias_when_a_message_is_taken_and_not_before() {
     let world = world(Book { catch_all: true, ..Book::default() });
     assert!(matches!(world.asks("", "new+x@example.com").await, Ok(Recipient::New(..))));
     assert!(world.book.aliases.lock().is_empty());
+    let dead = "jane_at_example_org.aaaaaaaaaaaaaaaa@example.com";
+    assert!(said(world.asks("", dead).await).starts_with("550 5.1.1 "));
     let refused = world.takes("198.51.100.1", "", &["new@example.com"], "Subject: no author\r\n\r\n").await;
     assert!(refused.starts_with("550 5.6.0 "), "{refused}");
     assert!(world.book.aliases.lock().is_empty());

@@ -43,7 +43,7 @@ pub trait Directory: Send + Sync + 'static {
     fn lookup(&self, address: &Address) -> impl Future<Output = Result<Lookup, Unavailable>> + Send;
 
     /// The alias with this id, unless it was deleted. For the rare mail that names it by a token.
-    fn alias(
+    fn alias_with_id(
         &self,
         id: AliasId,
     ) -> impl Future<Output = Result<Option<std::sync::Arc<Alias>>, Unavailable>> + Send;

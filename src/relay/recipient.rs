@@ -6,7 +6,8 @@ use crate::mail::{Address, Timestamp};
 
 use super::alias::{Alias, CatchAll, Contact, Lookup, Refusal};
 use super::refusal::Refused;
-use super::return_path::Origin;
+use super::return_path::{self, Origin};
+use super::reverse;
 
 /// An accepted recipient, resolved.
 #[derive(Debug, Clone)]
@@ -67,6 +68,10 @@ pub fn judge(lookup: Lookup, address: &Address, now: Timestamp) -> Result<Recipi
         Lookup::ForeignDomain => Err(Refused::ForeignDomain),
         Lookup::Unknown => Err(Refused::UnknownAlias),
         Lookup::Deleted => Err(Refused::DeletedAlias),
+        // A removed reverse alias or an old return path: somebody's late answer is no reason for an alias.
+        Lookup::Creatable(_) if reverse::has_shape(address) || return_path::has_shape(address) => {
+            Err(Refused::UnknownAlias)
+        }
         Lookup::Creatable(rule) => Ok(Recipient::New(rule, address.clone())),
         Lookup::ReverseAlias(alias, contact) => Ok(Recipient::Reverse(alias, contact)),
         Lookup::Alias(alias) if !takes_mail(&alias, now) => unwanted(alias, Refused::DisabledAlias),

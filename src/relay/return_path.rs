@@ -13,6 +13,8 @@ use super::keys::Sealer;
 pub const VALID_DAYS: u16 = 30;
 
 const PREFIX: &str = "rp-";
+/// Characters of 35 sealed bytes.
+const TOKEN_LENGTH: usize = 56;
 const MILLIS_A_DAY: i64 = 86_400_000;
 
 /// What the message was that a return path stands for.
@@ -74,6 +76,14 @@ pub fn compose(
     Address::from_parts(&format!("{PREFIX}{token}"), Host::Domain(domain.clone()))
 }
 
+/// Whether an address has the shape of a return path, valid or not.
+#[must_use]
+pub fn has_shape(address: &Address) -> bool {
+    let local = address.local();
+    local.len() == PREFIX.len() + TOKEN_LENGTH
+        && local.get(..PREFIX.len()).is_some_and(|start| start.eq_ignore_ascii_case(PREFIX))
+}
+
 /// What `address` stands for, if it is a return path of ours that is not older than [`VALID_DAYS`].
 #[must_use]
 pub fn open(sealer: &Sealer, address: &Address, now: Timestamp) -> Option<Origin> {
@@ -124,6 +134,7 @@ mod tests {
         {
             let path = compose(&sealer(), origin, &domain(), at_day(0)).unwrap();
             assert_eq!(path.local().len(), 59);
+            assert!(has_shape(&path));
             assert_eq!(open(&sealer(), &path, at_day(0)), Some(origin));
             let upper = Address::parse(&path.to_string().to_uppercase()).unwrap();
             assert_eq!(open(&sealer(), &upper, at_day(1)), Some(origin));

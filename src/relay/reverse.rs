@@ -50,6 +50,15 @@ pub fn compose(
     Address::from_parts(&local, Host::Domain(domain.clone()))
 }
 
+/// Whether an address has the shape of a reverse alias. One that is nobody's was removed, or never made: it is not to become
+/// an alias by a catch-all.
+#[must_use]
+pub fn has_shape(address: &Address) -> bool {
+    let local = address.local();
+    let token = local.rsplit_once('.').map_or(local, |(_, token)| token);
+    token.len() == TOKEN_LENGTH && base32().decode(token.as_bytes()).is_ok()
+}
+
 /// The contact's address in `[a-z0-9_-]`, cut so that the token fits behind it.
 fn fold(contact: &Address) -> String {
     let spelled = contact.as_normal().replace('@', "_at_");
@@ -83,6 +92,14 @@ mod tests {
             composed("jürgen@example.org", Readability::Readable),
             "j_rgen_at_example_org.uws2ljnfuws2ljnf@example.com"
         );
+    }
+
+    #[test]
+    fn its_shape_is_known_again() {
+        let has_shape = |text: &str| has_shape(&Address::parse(text).unwrap());
+        assert!(has_shape(&composed("jane@example.org", Readability::Readable)));
+        assert!(has_shape(&composed("jane@example.org", Readability::Opaque).to_uppercase()));
+        assert!(!has_shape("shop@example.com") && !has_shape("news.from-2019.example@example.com"));
     }
 
     proptest! {

@@ -64,6 +64,14 @@ impl<V: Answer> Cache<V> {
         if let Some(value) = self.peek(key).await {
             return Ok(value);
         }
+        // On the heap, so that a connection that only ever finds what it wants does not carry the room for a load.
+        Box::pin(self.load(key, load)).await
+    }
+
+    async fn load<F>(&self, key: &V::Key, load: impl Fn() -> F) -> Result<V, StoreError>
+    where
+        F: Future<Output = Result<V, StoreError>>,
+    {
         for _ in 0..SHARED_ROUNDS {
             if let Some(value) = self.load_shared(key, &load).await? {
                 return Ok(value);

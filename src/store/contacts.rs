@@ -49,14 +49,37 @@ pub(super) async fn find_or_make(
 ) -> Result<Vec<Contact>, StoreError> {
     let mut found = Found::new();
     look_into_cache(store, alias, wanted, &mut found).await;
-    read(store, alias, &missing(wanted, &found), &mut found).await?;
-    let unsettled: Vec<_> = wanted.iter().copied().filter(|want| !is_settled(want, &found)).collect();
-    if !unsettled.is_empty() {
-        let unsettled = unsettled.as_slice();
-        let made = transact!(store, tx => make(tx, alias, unsettled, now())).await?;
-        take_in(made, unsettled, &mut found)?;
+    if !wanted.iter().all(|want| is_settled(want, &found)) {
+        // On the heap: most messages find all their contacts in the cache.
+        Box::pin(read_or_make(store, alias, wanted, &mut found)).await?;
     }
     in_order(wanted, &found)
+}
+
+async fn read_or_make<'a>(
+    store: &Store,
+    alias: AliasId,
+    wanted: &[Wanted<'a>],
+    found: &mut Found<'a>,
+) -> Result<(), StoreError> {
+    read(store, alias, &missing(wanted, found), found).await?;
+    let unsettled: Vec<_> = wanted.iter().copied().filter(|want| !is_settled(want, found)).collect();
+    if unsettled.is_empty() {
+        return Ok(());
+    }
+    let unsettled = unsettled.as_slice();
+    let made = transact!(store, tx => make(tx, alias, unsettled, now())).await?;
+    for contact in take_in(made, unsettled, found)? {
+        forget_that_there_was_none(store, &contact);
+    }
+    Ok(())
+}
+
+/// Another node may have made the contact and told us nothing yet. Whoever gets it from us may be answered at once, and
+/// we must know the reverse alias then.
+fn forget_that_there_was_none(store: &Store, contact: &Contact) {
+    let reverse = contact.reverse_alias.as_normal().to_owned();
+    Change::ContactMade(contact.alias, reverse).apply(&store.0.marks);
 }
 
 fn missing<'a>(wanted: &[Wanted<'a>], found: &Found<'a>) -> Vec<Wanted<'a>> {
@@ -94,6 +117,7 @@ async fn read<'a>(
         let (sql, keys) = statements::FIND_CONTACTS.for_keys(batch.len());
         let rows = store.engine().all(sql, &with_keys(Some(alias), batch, keys, normal)).await?;
         for contact in take_in(rows, batch, found)? {
+            forget_that_there_was_none(store, &contact);
             let key = (alias, Arc::from(contact.address.as_normal()));
             store.caches().contacts.put(key, Known(Some(Arc::new(contact))), since).await;
         }

@@ -116,7 +116,7 @@ impl Directory for Store {
         Ok(self.look_up(address).await?)
     }
 
-    async fn alias(&self, id: AliasId) -> Result<Option<Arc<Alias>>, Unavailable> {
+    async fn alias_with_id(&self, id: AliasId) -> Result<Option<Arc<Alias>>, Unavailable> {
         let row: Option<TextRow> = self.engine().one(&statements::ALIAS_ADDRESS, values![id.0]).await?;
         let Some(address) = row.and_then(|row| Address::parse(&row.text).ok()) else { return Ok(None) };
         match self.name(&address).await? {
@@ -140,6 +140,8 @@ impl Directory for Store {
         let base = address.without_tag();
         let address = base.as_ref().unwrap_or(address);
         transact!(self, tx => create_by_rule(tx, rule, address)).await.map_err(StoreError::from)?;
+        // Another node may have made it, and told us nothing yet.
+        Change::NameMade(address.as_normal().to_owned()).apply(&self.0.marks);
         match self.name(address).await? {
             Named::Alias(alias) => Ok(alias),
             Named::Nobody | Named::Deleted | Named::ReverseAlias(..) => {

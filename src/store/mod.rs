@@ -42,7 +42,7 @@ mod statements;
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use secrecy::SecretString;
 use tokio::time::MissedTickBehavior;
@@ -63,8 +63,10 @@ pub use schema::{Migrated, Schema};
 const POLL_INTERVAL: Duration = Duration::from_millis(250);
 /// How often old rows of `changes` are deleted.
 const PRUNE_INTERVAL: Duration = Duration::from_secs(60);
-/// How often a transaction is begun again when others are in its way, and how long it waits before the first time.
+/// How often a transaction is begun again when others are in its way, until when (waiting for a lock counts), and how
+/// long it waits before the first time.
 const RETRIES: u32 = 6;
+const RETRY_WITHIN: Duration = Duration::from_secs(5);
 const FIRST_PAUSE: Duration = Duration::from_millis(5);
 
 /// Where the database is.
@@ -153,9 +155,9 @@ impl Store {
     pub async fn run(&self, stop: CancellationToken) {
         tokio::select! {
             () = stop.cancelled() => {}
-            () = self.follow() => {}
-            () = self.write_counts() => {}
-            () = self.prune() => {}
+            () = Box::pin(self.follow()) => {}
+            () = Box::pin(self.write_counts()) => {}
+            () = Box::pin(self.prune()) => {}
         }
         if let Err(error) = counters::flush(self).await {
             tracing::warn!(%error, "the last counts could not be written");
@@ -200,10 +202,10 @@ impl Store {
     where
         F: Future<Output = (Transaction, Result<T, Fault>)>,
     {
-        let mut retry = 0;
+        let (mut retry, begun) = (0, Instant::now());
         loop {
-            match self.attempt(&work).await {
-                Err(Fault::Contended(error)) if retry < RETRIES => {
+            match Box::pin(self.attempt(&work)).await {
+                Err(Fault::Contended(error)) if retry < RETRIES && begun.elapsed() < RETRY_WITHIN => {
                     tracing::debug!(%error, retry, "a transaction is done again");
                     tokio::time::sleep(pause(retry)).await;
                     retry += 1;
@@ -303,4 +305,37 @@ fn pause(retry: u32) -> Duration {
 fn now() -> Timestamp {
     let millis = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis());
     Timestamp::from_millis(i64::try_from(millis).unwrap_or(i64::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Every connection carries the futures of its look-ups, also while it is idle.
+    #[tokio::test]
+    async fn futures_of_mail_are_small() {
+        use crate::relay::alias::AliasId;
+        use crate::relay::ports::Directory;
+        let directory = tempfile::tempdir().unwrap();
+        let location = Location::Sqlite(directory.path().join("aliasd.db"));
+        let store = Store::open(&location, &Options::default()).await.unwrap();
+        let address = "shop@example.com".parse().unwrap();
+        let lookup = size_of_val(&store.lookup(&address));
+        let find = size_of_val(&store.find_contact(AliasId(1), &address));
+        assert!(lookup <= 2048 && find <= 2048, "{lookup} {find}");
+    }
+
+    fn spawned<F: Future + Send + 'static>(_: F) {}
+
+    /// Daemon and API run these on any thread. Compiled, never run.
+    #[expect(dead_code, reason = "what it proves is that it compiles")]
+    fn futures_can_be_spawned(store: Store, location: Location, options: Options) {
+        let (a, b, c, d, e) = (store.clone(), store.clone(), store.clone(), store.clone(), store);
+        spawned(async move { Store::open(&location, &options).await.is_ok() });
+        spawned(async move { a.schema().await.is_ok() });
+        spawned(async move { b.migrate().await.is_ok() });
+        spawned(async move { c.run(CancellationToken::new()).await });
+        spawned(async move { d.prepare_statements().await.is_ok() });
+        spawned(async move { e.close().await });
+    }
 }

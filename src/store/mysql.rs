@@ -4,7 +4,7 @@ use std::str::FromStr;
 
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::mysql::{MySqlConnectOptions, MySqlPoolOptions};
-use sqlx::{ConnectOptions, Connection, Executor, MySqlConnection};
+use sqlx::{Connection, Executor, MySqlConnection};
 
 use super::Options;
 use super::contract::StoreError;
@@ -40,8 +40,7 @@ fn parse(url: &str) -> Result<MySqlConnectOptions, StoreError> {
     if options.get_database().is_none_or(str::is_empty) {
         return Err(wrong("names no database"));
     }
-    // Statements are logged by nobody: their parameters are addresses.
-    Ok(options.charset("utf8mb4").disable_statement_logging())
+    Ok(options.charset("utf8mb4"))
 }
 
 /// Connects once outside the pool, which would only say that it waited in vain.

@@ -331,6 +331,9 @@ impl NameRow {
             return Err(damaged("aliases", self.id, "it has no account"));
         };
         let refusal = self.refusal.as_ref().unwrap_or(account_refusal);
+        let mut mailboxes =
+            rows.iter().filter_map(|row| row.mailbox().transpose()).collect::<Result<Vec<_>, _>>()?;
+        mailboxes.sort_unstable_by_key(|mailbox| mailbox.id);
         Ok(Alias {
             id: AliasId(self.id),
             account: AccountId(account),
@@ -343,7 +346,7 @@ impl NameRow {
             name_format: NameFormat::from_word(name_format, "accounts", account)?,
             opaque_reverse_aliases: self.opaque_reverse_aliases.unwrap_or_default(),
             has_blocked_contacts: self.has_blocked_contacts,
-            mailboxes: rows.iter().filter_map(|row| row.mailbox().transpose()).collect::<Result<_, _>>()?,
+            mailboxes,
         })
     }
 

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeSet;
 
-use sqlx::migrate::{MigrateError, Migrator};
+use sqlx::migrate::{Migrate, MigrateError, Migrator};
 use sqlx::{MySqlConnection, MySqlPool, SqlitePool};
 
 use super::contract::{Nature, StoreError, nature};
@@ -13,6 +13,8 @@ use super::engine::Engine;
 static SQLITE: Migrator = sqlx::migrate!("migrations/sqlite");
 static MYSQL: Migrator = sqlx::migrate!("migrations/mysql");
 
+/// Where the engine keeps what was applied; the name that sqlx and its command use.
+const TABLE: &str = "_sqlx_migrations";
 /// How long a node waits for another one that migrates.
 const LOCK_SECONDS: i64 = 600;
 
@@ -96,7 +98,7 @@ pub(super) async fn migrate(engine: &Engine) -> Result<Migrated, StoreError> {
 /// All migrations in one write transaction: other processes wait for it, and it happens whole or not at all.
 async fn migrate_sqlite(writer: &SqlitePool) -> Result<(), StoreError> {
     let mut tx = writer.begin_with("BEGIN IMMEDIATE").await?;
-    SQLITE.run(&mut *tx).await.map_err(explain)?;
+    apply_missing(&SQLITE, &mut *tx).await.map_err(explain)?;
     Ok(tx.commit().await?)
 }
 
@@ -106,9 +108,28 @@ async fn migrate_mysql(pool: &MySqlPool) -> Result<(), StoreError> {
     // Detached, so that the lock ends with the connection however this function is left.
     let mut connection = pool.acquire().await?.detach();
     lock(&mut connection).await?;
-    let mut migrator = Migrator::with_migrations(MYSQL.iter().cloned().collect());
-    migrator.set_locking(false);
-    migrator.run(&mut connection).await.map_err(explain)
+    apply_missing(&MYSQL, &mut connection).await.map_err(explain)
+}
+
+/// Applies what is missing, in order. (The loop of [`Migrator::run`] would take the lock of sqlx, and its future cannot be
+/// shown to be `Send`.)
+async fn apply_missing<C: Migrate + Send>(
+    migrator: &'static Migrator,
+    connection: &mut C,
+) -> Result<(), MigrateError> {
+    connection.ensure_migrations_table(TABLE).await?;
+    if let Some(version) = connection.dirty_version(TABLE).await? {
+        return Err(MigrateError::Dirty(version));
+    }
+    let applied = connection.list_applied_migrations(TABLE).await?;
+    for migration in migrator.iter() {
+        match applied.iter().find(|done| done.version == migration.version) {
+            None => drop(connection.apply(TABLE, migration).await?),
+            Some(done) if done.checksum == migration.checksum => {}
+            Some(done) => return Err(MigrateError::VersionMismatch(done.version)),
+        }
+    }
+    Ok(())
 }
 
 async fn lock(connection: &mut MySqlConnection) -> Result<(), StoreError> {

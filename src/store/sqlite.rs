@@ -30,7 +30,7 @@ pub(super) async fn open(path: &Path, options: &Options) -> Result<Engine, Store
         .max_connections(1)
         .acquire_timeout(options.patience)
         .connect_lazy_with(connect);
-    try_out(&writer).await.map_err(|error| name_file(error, path))?;
+    try_out(&writer).await.map_err(|error| name_file(&error, path))?;
     Ok(Engine::Sqlite { writer, readers })
 }
 
@@ -68,7 +68,7 @@ fn cannot(what: &str, path: &Path, error: &std::io::Error) -> StoreError {
     StoreError::Configuration(format!("cannot {what} {}: {error}", path.display()))
 }
 
-fn name_file(error: StoreError, path: &Path) -> StoreError {
+fn name_file(error: &StoreError, path: &Path) -> StoreError {
     let text = format!("cannot open the database {}: {error}", path.display());
     match error {
         StoreError::Unavailable(_) => StoreError::Unavailable(text),

@@ -108,8 +108,7 @@ statements! {
         LEFT JOIN accounts o ON o.id = a.account_id \
         LEFT JOIN contacts c ON c.id = hit.contact_id \
         LEFT JOIN alias_mailboxes am ON am.alias_id = a.id \
-        LEFT JOIN mailboxes m ON m.id = am.mailbox_id AND m.verified = 1 \
-        ORDER BY m.id" };
+        LEFT JOIN mailboxes m ON m.id = am.mailbox_id AND m.verified = 1" };
     FIND_CONTACT = { concat!("SELECT ", contact_columns!(), " FROM contacts WHERE alias_id = ? AND address = ?") };
     FIND_CONTACTS_FEW = { concat!("SELECT ", contact_columns!(), " FROM contacts \
         WHERE alias_id = ? AND address IN ", few!()) };

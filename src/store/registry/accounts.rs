@@ -6,7 +6,7 @@ use crate::mail::Timestamp;
 use crate::relay::alias::{AccountId, NameFormat, Refusal};
 use crate::store::Store;
 use crate::store::changes::Change;
-use crate::store::contract::{Fault, StoreError};
+use crate::store::contract::Fault;
 use crate::store::engine::{Inserted, Transaction, values};
 use crate::store::rows::{AccountRow, TextRow, Word};
 use crate::store::statements;
@@ -96,7 +96,7 @@ pub(super) async fn remove(tx: &mut Transaction, name: &str) -> Result<(), Fault
 async fn lock(tx: &mut Transaction, name: &str) -> Result<Account, Fault> {
     let row: Option<AccountRow> = tx.one(&statements::LOCK_ACCOUNT_BY_NAME, values![name]).await?;
     let row = row.ok_or_else(|| Fault::from(not_found("account", name)))?;
-    Ok(Account::try_from(row).map_err(|error: StoreError| Fault::from(error))?)
+    Account::try_from(row).map_err(Fault::from)
 }
 
 #[cfg(test)]

@@ -152,11 +152,11 @@ fn bounds(page: &Page) -> (i64, i64) {
     (page.after.unwrap_or(0), i64::from(page.limit.clamp(1, LARGEST_PAGE)))
 }
 
-fn not_found(what: &'static str, name: impl ToString) -> RegistryError {
+fn not_found(what: &'static str, name: &(impl ToString + ?Sized)) -> RegistryError {
     RegistryError::NotFound { what, name: name.to_string() }
 }
 
-fn conflict(what: &'static str, name: impl ToString, why: impl Into<String>) -> RegistryError {
+fn conflict(what: &'static str, name: &(impl ToString + ?Sized), why: impl Into<String>) -> RegistryError {
     RegistryError::Conflict { what, name: name.to_string(), why: why.into() }
 }
 
@@ -169,7 +169,7 @@ async fn share_account(tx: &mut Transaction, account: AccountId) -> Result<(), F
     let there: Option<IdRow> = tx.one(&statements::SHARE_ACCOUNT, values![account.0]).await?;
     match there {
         Some(_) => Ok(()),
-        None => Err(not_found("account", account).into()),
+        None => Err(not_found("account", &account).into()),
     }
 }
 

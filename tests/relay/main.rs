@@ -1,0 +1,33 @@
+//! The relay from outside: the real binary between real peers, against what it promises in words (`README.md`).
+//!
+//! What needs no server runs with `cargo test`; the rest is ignored there and run by `./test`, which starts what it needs.
+
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test says what it expects by failing, also in the functions that its tests share"
+)]
+
+/// Makes two tests of each function that takes an engine: one on SQLite, one on the MariaDB of `./test`.
+macro_rules! on_both_engines {
+    ($($scenario:ident),+ $(,)?) => {
+        mod on_sqlite {
+            use crate::support::database::Engine;
+            $(#[test] fn $scenario() { super::$scenario(Engine::Sqlite); })+
+        }
+        mod on_mariadb {
+            use crate::support::database::Engine;
+            $(#[test] #[ignore = "needs MariaDB: run ./test"] fn $scenario() { super::$scenario(Engine::MariaDb); })+
+        }
+    };
+}
+
+mod letters;
+mod lifecycle;
+mod messages;
+mod next_hop;
+mod nodes;
+mod peers;
+mod postfix;
+mod refusals;
+mod support;

@@ -1,0 +1,238 @@
+//! The real aliasd: its binary, a configuration in a folder of its own, its commands and its server process.
+
+use std::io::{BufRead, BufReader};
+use std::net::{SocketAddr, TcpStream};
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use super::client::Client;
+use super::database::{Database, Engine};
+use super::free_address;
+use super::process::Process;
+
+/// An aliasd with its settings and database, running or not.
+pub struct Installation {
+    folder: TempDir,
+    database: Arc<Database>,
+    master_key: PathBuf,
+    listen: SocketAddr,
+    next_hop: SocketAddr,
+    trusted_networks: Vec<&'static str>,
+}
+
+impl Installation {
+    /// One node on a fresh database of this engine, brought to the binary's version, that hands everything to
+    /// `next_hop` and trusts nobody.
+    pub fn new(engine: Engine, next_hop: SocketAddr) -> Self {
+        let installation = Self::unmigrated(engine, next_hop);
+        installation.run(&["migrate"]).succeeded();
+        installation
+    }
+
+    /// The same, its database still empty.
+    pub fn unmigrated(engine: Engine, next_hop: SocketAddr) -> Self {
+        let folder = TempDir::with_prefix("aliasd-").expect("a temporary folder");
+        let installation = Self {
+            master_key: folder.path().join("data/master.key"),
+            folder,
+            database: Arc::new(Database::fresh(engine)),
+            listen: free_address(),
+            next_hop,
+            trusted_networks: Vec::new(),
+        };
+        installation.write_config();
+        installation
+    }
+
+    /// Mail from this network counts as authenticated.
+    pub fn trusting(mut self, network: &'static str) -> Self {
+        self.trusted_networks.push(network);
+        self.write_config();
+        self
+    }
+
+    /// A second node: other ports and folders, the same database and master key.
+    pub fn another_node(&self) -> Self {
+        let node = Self {
+            folder: TempDir::with_prefix("aliasd-").expect("a temporary folder"),
+            database: Arc::clone(&self.database),
+            master_key: self.master_key.clone(),
+            listen: free_address(),
+            next_hop: self.next_hop,
+            trusted_networks: self.trusted_networks.clone(),
+        };
+        node.write_config();
+        node
+    }
+
+    /// Where it takes mail, once it runs.
+    pub fn address(&self) -> SocketAddr {
+        self.listen
+    }
+
+    pub fn config_file(&self) -> PathBuf {
+        self.folder.path().join("aliasd.toml")
+    }
+
+    fn write_config(&self) {
+        let data_dir = self.folder.path().join("data");
+        let networks: Vec<String> =
+            self.trusted_networks.iter().map(|network| format!("{network:?}")).collect();
+        let text = format!(
+            "hostname = \"mx.example.com\"\n\
+             data_dir = {data_dir:?}\n\
+             [database]\n\
+             url = {url:?}\n\
+             [secrets]\n\
+             master_key = {{ file = {master_key:?} }}\n\
+             [smtp]\n\
+             listen = [\"{listen}\"]\n\
+             postmaster = \"postmaster@example.net\"\n\
+             [delivery]\n\
+             smarthost = \"smtp://{next_hop}\"\n\
+             [authentication]\n\
+             trusted_networks = [{networks}]\n",
+            url = self.database.url(&data_dir),
+            master_key = self.master_key,
+            listen = self.listen,
+            next_hop = self.next_hop,
+            networks = networks.join(", "),
+        );
+        std::fs::write(self.config_file(), text).expect("a configuration file");
+    }
+
+    /// Runs a command to its end.
+    pub fn run(&self, arguments: &[&str]) -> Ran {
+        self.run_with(arguments, &[])
+    }
+
+    /// Runs a command with these environment variables.
+    pub fn run_with(&self, arguments: &[&str], environment: &[(&str, &str)]) -> Ran {
+        let mut command = self.command();
+        let output = command
+            .args(arguments)
+            .envs(environment.iter().copied())
+            .stdin(Stdio::null())
+            .output()
+            .expect("the aliasd binary can be run");
+        Ran {
+            command: arguments.join(" "),
+            status: output.status.code(),
+            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+        }
+    }
+
+    /// Runs a listing or creating command and reads what it prints as JSON.
+    pub fn ask(&self, arguments: &[&str]) -> Value {
+        let printed = self.run(&[arguments, &["--json"]].concat()).succeeded();
+        serde_json::from_str(&printed)
+            .unwrap_or_else(|error| panic!("{arguments:?} --json: {error} in {printed}"))
+    }
+
+    /// Adds a domain of ours, a mailbox, and an alias that goes to it.
+    pub fn with_alias(self, alias: &str, mailbox: &str) -> Self {
+        let (_, domain) = alias.split_once('@').expect("an address");
+        self.run(&["domain", "add", domain]).succeeded();
+        self.run(&["mailbox", "add", mailbox]).succeeded();
+        self.and_alias(alias, &[mailbox])
+    }
+
+    /// Adds an alias at a domain that is there.
+    pub fn and_alias(self, alias: &str, mailboxes: &[&str]) -> Self {
+        let named = mailboxes.iter().flat_map(|mailbox| ["--mailbox", mailbox]);
+        let arguments: Vec<&str> = ["alias", "add", alias].into_iter().chain(named).collect();
+        self.run(&arguments).succeeded();
+        self
+    }
+
+    /// The reverse alias for a contact of an alias.
+    pub fn reverse_alias(&self, alias: &str, contact: &str) -> String {
+        let added = self.ask(&["contact", "add", alias, contact]);
+        added["reverse_alias"].as_str().expect("the field reverse_alias").to_owned()
+    }
+
+    /// Starts the server and waits until it greets.
+    pub fn serve(&self) -> Daemon {
+        let mut command = self.command();
+        command.arg("serve");
+        let mut process = Process::start(&mut command, &self.folder.path().join("serve.log"));
+        process.until("aliasd greets", || greets(self.listen));
+        Daemon { process, address: self.listen }
+    }
+
+    fn command(&self) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_aliasd"));
+        for (name, _) in std::env::vars_os() {
+            if name.to_string_lossy().starts_with("ALIASD_") {
+                command.env_remove(name);
+            }
+        }
+        command.env_remove("STATE_DIRECTORY").env_remove("CREDENTIALS_DIRECTORY");
+        command.current_dir(self.folder.path()).arg("--config").arg(self.config_file());
+        command
+    }
+}
+
+/// Something on this address opens its session with a 220.
+pub fn greets(address: SocketAddr) -> Option<()> {
+    let stream = TcpStream::connect(address).ok()?;
+    stream.set_read_timeout(Some(super::PATIENCE)).ok()?;
+    let mut line = String::new();
+    BufReader::new(stream).read_line(&mut line).ok()?;
+    line.starts_with("220").then_some(())
+}
+
+/// A command that has ended.
+#[derive(Debug)]
+pub struct Ran {
+    command: String,
+    /// The exit status; absent when a signal ended it.
+    pub status: Option<i32>,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+impl Ran {
+    /// # Panics
+    /// When the exit status is not 0.
+    pub fn succeeded(self) -> String {
+        self.ended_with(0).stdout
+    }
+
+    /// # Panics
+    /// When the exit status is another one.
+    pub fn ended_with(self, status: i32) -> Self {
+        assert_eq!(self.status, Some(status), "aliasd {}\n{}{}", self.command, self.stdout, self.stderr);
+        self
+    }
+}
+
+/// A running server.
+pub struct Daemon {
+    process: Process,
+    address: SocketAddr,
+}
+
+impl Daemon {
+    /// A new session with it.
+    pub fn greet(&self) -> Client {
+        Client::greet(self.address)
+    }
+
+    /// What it has logged so far.
+    pub fn log(&self) -> String {
+        self.process.log()
+    }
+
+    /// Asks it to stop; it must end in its order.
+    pub fn stop(self) {
+        let log = self.process.log();
+        let status = self.process.terminate();
+        assert_eq!(status.code(), Some(0), "the exit status after SIGTERM: {status}\n{log}");
+    }
+}

@@ -1,0 +1,72 @@
+//! A child process that does not outlive its test.
+
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+
+use super::eventually;
+
+/// A running program whose output goes to a file. Dropping it kills it and everything that it started.
+pub struct Process {
+    child: Child,
+    log: PathBuf,
+}
+
+impl Process {
+    /// Starts `command` as the head of a process group of its own.
+    pub fn start(command: &mut Command, log: &Path) -> Self {
+        let output = std::fs::File::create(log).expect("a log file");
+        let errors = output.try_clone().expect("a log file");
+        command.stdin(Stdio::null()).stdout(output).stderr(errors).process_group(0);
+        let child = command.spawn().unwrap_or_else(|error| panic!("{command:?} cannot be started: {error}"));
+        Self { child, log: log.to_owned() }
+    }
+
+    /// Waits until `ready` says so.
+    ///
+    /// # Panics
+    /// With the log, when the process ends before that.
+    pub fn until<T>(&mut self, what: &str, mut ready: impl FnMut() -> Option<T>) -> T {
+        eventually(what, || {
+            let answer = ready();
+            if answer.is_none()
+                && let Some(status) = self.child.try_wait().expect("a child of ours")
+            {
+                panic!("ended with {status} while it should have come to this: {what}\n{}", self.log());
+            }
+            answer
+        })
+    }
+
+    /// Asks it to stop and waits until it has.
+    pub fn terminate(mut self) -> ExitStatus {
+        self.signal("TERM");
+        eventually("the process ends on SIGTERM", || self.child.try_wait().expect("a child of ours"))
+    }
+
+    /// What it has written so far.
+    pub fn log(&self) -> String {
+        String::from_utf8_lossy(&std::fs::read(&self.log).unwrap_or_default()).into_owned()
+    }
+
+    /// Sends a signal to the process and all that it started.
+    fn signal(&self, name: &str) {
+        signal_group(self.child.id(), name);
+    }
+}
+
+/// Sends a signal to a process group; one that is gone already is fine.
+pub fn signal_group(group: u32, name: &str) {
+    let kill = format!("kill -{name} -{group}");
+    let _ = Command::new("sh").args(["-c", &kill]).stderr(Stdio::null()).status();
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("--- {}\n{}---", self.log.display(), self.log());
+        }
+        self.signal("KILL");
+        let _ = self.child.wait();
+    }
+}
