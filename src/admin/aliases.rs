@@ -47,6 +47,7 @@ pub async fn add<R: Registry, S: Surroundings>(
     wanted: &Wanted,
     draft: Draft,
 ) -> Result<Alias, RegistryError> {
+    check_mode(draft.mode)?;
     let draft = Draft { mailboxes: mailboxes(registry, account, draft.mailboxes).await?, ..draft };
     match wanted {
         Wanted::Address(address) => {
@@ -92,6 +93,20 @@ fn new(address: Address, draft: &Draft) -> NewAlias {
 }
 
 /// The mailboxes that were named, or the account's only one.
+/// Refuses a mode that forwards do not know yet.
+///
+/// # Errors
+/// [`RegistryError::Invalid`] for [`Mode::Preserve`].
+pub fn check_mode(mode: Mode) -> Result<(), RegistryError> {
+    match mode {
+        Mode::Reverse => Ok(()),
+        Mode::Preserve => Err(RegistryError::Invalid {
+            field: "mode",
+            detail: "\"preserve\" is not available yet; \"reverse\" is the only mode now".to_owned(),
+        }),
+    }
+}
+
 async fn mailboxes<R: Registry>(
     registry: &R,
     account: AccountId,

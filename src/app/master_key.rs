@@ -74,17 +74,27 @@ fn make(path: &Path) -> std::io::Result<()> {
     let mut key = Zeroizing::new([0; MASTER_KEY_LENGTH]);
     aws_lc_rs::rand::fill(&mut *key)
         .map_err(|_| std::io::Error::other("the system gives no random bytes"))?;
-    let draft = path.with_extension(format!("new-{}", std::process::id()));
-    let mut file =
-        std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&draft)?;
+    // Two containers may both be process 1: the name is random, and a file that is there is never written to.
+    let mut name = [0; 8];
+    aws_lc_rs::rand::fill(&mut name)
+        .map_err(|_| std::io::Error::other("the system gives no random bytes"))?;
+    let draft = path.with_extension(format!("new-{:016x}", u64::from_be_bytes(name)));
+    let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft)?;
     file.write_all(&*key)?;
     file.sync_all()?;
     let linked = std::fs::hard_link(&draft, path);
     std::fs::remove_file(&draft)?;
+    sync_folder(path)?;
     match linked {
         Err(error) if error.kind() != ErrorKind::AlreadyExists => Err(error),
         _ => Ok(()),
     }
+}
+
+/// The name of a new file is durable only when its folder is.
+fn sync_folder(path: &Path) -> std::io::Result<()> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    std::fs::File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
 }
 
 #[cfg(test)]

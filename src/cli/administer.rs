@@ -273,6 +273,7 @@ fn mailbox_change(options: &MailboxOptions) -> MailboxChange {
 }
 
 fn alias_change(options: AliasOptions, now: Timestamp) -> Result<AliasChange, Failure> {
+    options.mode.map_or(Ok(()), aliases::check_mode)?;
     let expires_at = options.expires.map(|expiry| expires_at(expiry, now)).transpose()?;
     Ok(AliasChange {
         enabled: None,

@@ -76,12 +76,6 @@ impl DomainName {
     pub fn as_str(&self) -> &str {
         &self.0
     }
-
-    /// Whether this name is `other` or lies below it.
-    #[must_use]
-    pub fn is_within(&self, other: &Self) -> bool {
-        self.0.strip_suffix(&*other.0).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
-    }
 }
 
 fn check_label(label: &str) -> Result<(), AddressError> {
@@ -405,13 +399,5 @@ mod tests {
         assert_eq!(tagged.without_tag().unwrap().as_normal(), "shop@example.com");
         assert!(Address::parse("shop@example.com").unwrap().without_tag().is_none());
         assert!(Address::parse("+x@example.com").unwrap().without_tag().is_none());
-    }
-
-    #[test]
-    fn a_subdomain_is_within_its_parent() {
-        let name = |t| DomainName::parse(t).unwrap();
-        assert!(name("mail.example.com").is_within(&name("example.com")));
-        assert!(name("example.com").is_within(&name("example.com")));
-        assert!(!name("badexample.com").is_within(&name("example.com")));
     }
 }

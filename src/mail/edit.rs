@@ -62,15 +62,6 @@ impl<'m> Edits<'m> {
         self
     }
 
-    /// Leaves out every field of this name.
-    pub fn remove_named(&mut self, name: &str) -> &mut Self {
-        let message = self.message;
-        for (index, _) in message.named(name) {
-            self.remove(index);
-        }
-        self
-    }
-
     /// The message with these edits.
     #[must_use]
     pub fn render(&self) -> Rendered {
@@ -178,14 +169,6 @@ mod tests {
             edits.remove(0).replace(0, field("A: 2")).replace(1, field("B: 3")).remove(1);
         });
         assert_eq!(result, "A: 2\r\n\r\n");
-    }
-
-    #[test]
-    fn all_of_a_name_are_removed() {
-        let result = edited("A: 1\r\nB: 2\r\na : 3\r\n\r\nA: body", |edits| {
-            edits.remove_named("A");
-        });
-        assert_eq!(result, "B: 2\r\n\r\nA: body");
     }
 
     fn appended(text: &str) -> String {

@@ -18,15 +18,15 @@ pub(super) async fn contacts<D: Directory, S: Surroundings>(
     surroundings: &S,
     message: &Message,
     alias: &Alias,
+    author: &Address,
 ) -> Result<Known, Unavailable> {
     let mut known = Known::default();
     let mut wanted = Vec::new();
-    for (position, person) in correspondents::of(message, alias).into_iter().enumerate() {
-        if wanted.len() == MAX_CONTACTS {
-            break;
-        }
-        if position > 0 && directory.lookup(&person.address).await? != Lookup::ForeignDomain {
-            known.ours.push(person.address);
+    for person in correspondents::of(message, alias).into_iter().take(MAX_CONTACTS) {
+        let is_ours =
+            person.address != *author && directory.lookup(&person.address).await? != Lookup::ForeignDomain;
+        if is_ours {
+            known.ours.insert(person.address);
         } else {
             wanted.extend(want(surroundings, alias, person));
         }

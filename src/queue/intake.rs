@@ -10,11 +10,12 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use futures_util::future::join_all;
+use futures_util::stream::{self, StreamExt as _};
 use ipnet::IpNet;
 use tokio::time::Instant;
 
 use crate::mail::{Address, DomainName, Host, Message, Timestamp};
-use crate::relay::alias::{Alias, Lookup};
+use crate::relay::alias::{Alias, AliasId, Lookup};
 use crate::relay::keys::Keys;
 use crate::relay::ports::{Counted, Delivery, Directory, Outcome, Surroundings, Transport};
 use crate::relay::recipient::{self, Recipient};
@@ -27,9 +28,9 @@ use crate::relay::verdict::{Fate, conclude};
 use crate::relay::{return_path, screening};
 use crate::smtp::{Delivered, ForwardPath, Reply, ReversePath, Transaction};
 
+use super::decide::{self, Case, Decision, Judge};
 use super::journal::{Journal, Stages};
-use super::partly::{Fingerprint, PartlyDelivered};
-use super::prepare::{Case, Job, Workshop};
+use super::partly::{Earlier, PartlyDelivered};
 
 /// What the configuration decides about taking mail in.
 #[derive(Debug, Clone)]
@@ -61,6 +62,31 @@ pub struct Intake<D, T, S> {
     partly: PartlyDelivered,
 }
 
+/// Recipients of one transaction that are served at once: each holds a head of its own and connections to its next hop.
+const AT_ONCE: usize = 10;
+
+/// A recipient that was judged.
+struct Decided {
+    recipient: Address,
+    decision: Result<Decision, Refused>,
+}
+
+/// A recipient that was served.
+struct Served {
+    recipient: Address,
+    /// Destinations that have the message.
+    arrived: Vec<Address>,
+    fate: Fate,
+    /// What counts when the transaction is over.
+    counted: Option<(AliasId, Counted)>,
+}
+
+impl Served {
+    fn without_delivery(recipient: Address, fate: Fate, counted: Option<(AliasId, Counted)>) -> Self {
+        Self { recipient, arrived: Vec::new(), fate, counted }
+    }
+}
+
 impl<D: Directory, T: Transport, S: Surroundings> Intake<D, T, S> {
     /// Puts the use case together.
     pub fn new(
@@ -71,7 +97,7 @@ impl<D: Directory, T: Transport, S: Surroundings> Intake<D, T, S> {
         transport: T,
         surroundings: S,
     ) -> Self {
-        let (journal, partly) = (Journal::new(redactor), PartlyDelivered::new());
+        let (journal, partly) = (Journal::new(redactor), PartlyDelivered::default());
         Self { policy, keys, journal, directory, transport, surroundings, partly }
     }
 
@@ -91,13 +117,21 @@ impl<D: Directory, T: Transport, S: Surroundings> Intake<D, T, S> {
         let now = self.surroundings.now();
         if let Some(origin) = return_path::open(&self.keys.return_paths, address, now) {
             let alias = self.directory.alias_with_id(origin.alias()).await?.ok_or(Refused::DeletedAlias)?;
-            return Ok(Recipient::Bounce(origin, alias));
+            return self.bounce(address, alias, now);
         }
         match self.directory.lookup(address).await? {
             Lookup::ForeignDomain => Err(Refused::ForeignDomain),
             _ if recipient::is_role(address) => self.postmaster(address.clone()),
             Lookup::Alias(alias) => self.alias(&alias, address, from, now).await,
             other => recipient::judge(other, address, now),
+        }
+    }
+
+    /// What comes back to a return path is judged like mail for its alias.
+    fn bounce(&self, path: &Address, alias: Arc<Alias>, now: Timestamp) -> Result<Recipient, Refused> {
+        match recipient::judge(Lookup::Alias(alias), path, now)? {
+            Recipient::Alias(alias, path) => Ok(Recipient::Bounce(path, alias)),
+            other => Ok(other),
         }
     }
 
@@ -183,8 +217,7 @@ impl<D: Directory, T: Transport, S: Surroundings> Intake<D, T, S> {
         }
     }
 
-    /// Decides for each recipient, then delivers for all of them at once. Nothing is sent while one of them cannot be
-    /// decided now.
+    /// Decides for each recipient, then delivers for all of them. Nothing is sent while one of them cannot be decided now.
     async fn carry_out(
         &self,
         case: &Case<'_>,
@@ -192,60 +225,80 @@ impl<D: Directory, T: Transport, S: Surroundings> Intake<D, T, S> {
         stages: &mut Stages,
     ) -> Result<Vec<(Address, Fate)>, Refused> {
         screening::screen(&case.message)?;
-        let workshop =
-            Workshop { directory: &self.directory, surroundings: &self.surroundings, keys: &self.keys };
-        let mut jobs = Vec::with_capacity(recipients.len());
-        for (at, (_, recipient)) in recipients.iter().enumerate() {
+        let decided = self.decide_all(case, recipients).await?;
+        stages.decided();
+        let earlier = self.partly.earlier(case.from, &case.message);
+        let serving = decided
+            .into_iter()
+            .enumerate()
+            .map(|(number, part)| self.serve(case, &earlier, number + 1, part));
+        let served: Vec<Served> = stream::iter(serving).buffered(AT_ONCE).collect().await;
+        self.conclude_parts(case, &served);
+        stages.delivered();
+        Ok(served.into_iter().map(|part| (part.recipient, part.fate)).collect())
+    }
+
+    /// What is to be done for each recipient, judged as things are now: what was true at `RCPT TO` may have changed while
+    /// the message came in.
+    async fn decide_all(
+        &self,
+        case: &Case<'_>,
+        recipients: &[(ForwardPath, Recipient)],
+    ) -> Result<Vec<Decided>, Refused> {
+        let judge = Judge { directory: &self.directory, surroundings: &self.surroundings, keys: &self.keys };
+        let mut decided = Vec::with_capacity(recipients.len());
+        for (at, (path, recipient)) in recipients.iter().enumerate() {
             if recipients.iter().take(at).any(|(_, earlier)| earlier.goes_where(recipient)) {
                 continue;
             }
-            match workshop.prepare(case, recipient).await {
+            let decision = match self.resolve(case.from, path).await {
+                Ok(current) => judge.decide(case, current).await,
+                Err(refused) => Err(refused),
+            };
+            match decision {
                 Err(Refused::Directory) => return Err(Refused::Directory),
-                job => jobs.push((recipient.address(), job)),
+                decision => decided.push(Decided { recipient: recipient.address(), decision }),
             }
         }
-        stages.decided();
-        let fates = self.deliver_all(case, jobs).await;
-        stages.delivered();
-        Ok(fates)
+        Ok(decided)
     }
 
-    async fn deliver_all(
-        &self,
-        case: &Case<'_>,
-        jobs: Vec<(Address, Result<Job, Refused>)>,
-    ) -> Vec<(Address, Fate)> {
-        let earlier = self.partly.fingerprint_if_used(case.from, &case.message);
-        let running = jobs.into_iter().map(async |(recipient, job)| match job {
-            Ok(job) => self.deliver_job(&recipient, job, earlier.as_ref()).await,
-            Err(refused) => (recipient, Vec::new(), Fate::Refused(refused.reply())),
+    /// Delivers for one recipient.
+    async fn serve(&self, case: &Case<'_>, earlier: &Earlier, number: usize, part: Decided) -> Served {
+        let Decided { recipient, decision } = part;
+        let composed = decision.and_then(|decision| {
+            let deliveries = decide::compose(case, &self.keys, &decision, number)?;
+            Ok((decision.counted(), decision, deliveries))
         });
-        let done = join_all(running).await;
-        self.remember_parts(case, &done);
-        done.into_iter().map(|(recipient, _, fate)| (recipient, fate)).collect()
+        match composed {
+            Err(refused) => Served::without_delivery(recipient, Fate::Refused(refused.reply()), None),
+            Ok((counted, Decision::Discard(_), _)) => {
+                Served::without_delivery(recipient, Fate::Accepted, counted)
+            }
+            Ok((counted, _, deliveries)) => self.deliver_each(earlier, recipient, counted, deliveries).await,
+        }
     }
 
-    async fn deliver_job(
+    async fn deliver_each(
         &self,
-        recipient: &Address,
-        job: Job,
-        earlier: Option<&Fingerprint>,
-    ) -> (Address, Vec<Address>, Fate) {
-        let tried = job.deliveries.into_iter().map(async |delivery| {
+        earlier: &Earlier,
+        recipient: Address,
+        counted: Option<(AliasId, Counted)>,
+        deliveries: Vec<Delivery>,
+    ) -> Served {
+        let tried = deliveries.into_iter().map(async |delivery| {
             let to = delivery.to.clone();
-            if earlier.is_some_and(|transaction| self.partly.contains(transaction, recipient, &to)) {
+            if earlier.has(&recipient, &to) {
                 self.journal.already_delivered(&delivery);
                 return (to, earlier_outcome());
             }
             (to, self.deliver(delivery).await)
         });
-        let (tried_for, outcomes): (Vec<_>, Vec<_>) = join_all(tried).await.into_iter().unzip();
+        let (destinations, outcomes): (Vec<_>, Vec<_>) = join_all(tried).await.into_iter().unzip();
         let fate = Fate::of(&outcomes);
-        if let (Fate::Accepted, Some((alias, what))) = (&fate, job.counted) {
-            self.directory.count(alias, what);
-        }
-        let arrived = tried_for.into_iter().zip(&outcomes).filter(|(_, outcome)| outcome.is_delivered());
-        (recipient.clone(), arrived.map(|(to, _)| to).collect(), fate)
+        let arrived = destinations.into_iter().zip(&outcomes).filter(|(_, outcome)| outcome.is_delivered());
+        let arrived = arrived.map(|(to, _)| to).collect();
+        Served { recipient, arrived, fate, counted }
     }
 
     async fn deliver(&self, delivery: Delivery) -> Outcome {
@@ -256,16 +309,19 @@ impl<D: Directory, T: Transport, S: Surroundings> Intake<D, T, S> {
         outcome
     }
 
-    /// When the sender is about to hear 451, it will bring the parts that have arrived once more.
-    fn remember_parts(&self, case: &Case<'_>, done: &[(Address, Vec<Address>, Fate)]) {
-        let undecided = done.iter().any(|(_, _, fate)| fate.is_pending());
-        if !undecided || done.iter().all(|(_, arrived, _)| arrived.is_empty()) {
-            return;
+    /// When the sender is about to hear 451, it will bring the parts that have arrived once more; else the transaction is
+    /// over and counts.
+    fn conclude_parts(&self, case: &Case<'_>, served: &[Served]) {
+        if served.iter().any(|part| part.fate.is_pending()) {
+            let arrived = served
+                .iter()
+                .flat_map(|part| part.arrived.iter().map(|to| (part.recipient.clone(), to.clone())));
+            return self.partly.remember(case.from, &case.message, case.trace.now, arrived);
         }
-        let transaction = Fingerprint::of(case.from, &case.message);
-        for (recipient, arrived, _) in done {
-            for to in arrived {
-                self.partly.remember(&transaction, recipient, to);
+        self.partly.forget(case.from, &case.message);
+        for part in served.iter().filter(|part| part.fate == Fate::Accepted) {
+            if let Some((alias, what)) = part.counted {
+                self.directory.count(alias, what);
             }
         }
     }

@@ -1,10 +1,10 @@
 //! Taking messages in and getting them to their next hop: use cases over the ports of [`crate::relay`].
 
+mod decide;
 mod gather;
 pub mod intake;
 mod journal;
 mod partly;
-mod prepare;
 
 #[cfg(test)]
 mod tests;

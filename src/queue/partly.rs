@@ -1,111 +1,117 @@
 //! What is already delivered of a transaction that was answered 451 because another part of it was undecided.
 //!
 //! The sender tries such a transaction again as a whole; this memory keeps the parts that have arrived from arriving
-//! twice. It is bounded and forgets after a day, and it does not outlive the process: it prevents duplicates, it is
-//! not what keeps mail from being lost.
+//! twice. It is bounded, forgets a transaction when it is concluded or after a day, and does not outlive the process: it
+//! prevents duplicates, it is not what keeps mail from being lost.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::collections::{HashMap, HashSet};
 
 use aws_lc_rs::digest;
-use moka::sync::Cache;
+use parking_lot::Mutex;
 
-use crate::mail::{Address, Message};
+use crate::mail::{Address, Message, Timestamp};
 use crate::smtp::ReversePath;
 
-const ENTRIES: u64 = 100_000;
-const KEPT: Duration = Duration::from_hours(24);
+/// Transactions that are remembered at most; beyond it the oldest is forgotten.
+const MOST: usize = 10_000;
+const KEPT_MILLIS: i64 = 24 * 3_600_000;
 
-type Key = [u8; 32];
+/// Transactions of which some deliveries need not be made again.
+#[derive(Debug, Default)]
+pub struct PartlyDelivered(Mutex<HashMap<Fingerprint, Parts>>);
 
-/// Deliveries that need not be made again.
+/// The deliveries of one transaction that were made.
 #[derive(Debug)]
-pub struct PartlyDelivered {
-    entries: Cache<Key, ()>,
-    /// Whether anything was ever remembered: while not, no message needs to be hashed.
-    used: AtomicBool,
+struct Parts {
+    since: Timestamp,
+    arrived: HashSet<(Address, Address)>,
+}
+
+/// What an earlier attempt of this transaction has delivered: pairs of the recipient's name and the destination.
+#[derive(Debug, Default)]
+pub struct Earlier(HashSet<(Address, Address)>);
+
+impl Earlier {
+    /// Whether this delivery was made.
+    #[must_use]
+    pub fn has(&self, recipient: &Address, to: &Address) -> bool {
+        !self.0.is_empty() && self.0.contains(&(recipient.clone(), to.clone()))
+    }
 }
 
 impl PartlyDelivered {
-    /// Remembers nothing yet.
+    /// What is remembered of this transaction. While nothing is remembered at all, which is nearly always, the message is
+    /// not hashed.
     #[must_use]
-    pub fn new() -> Self {
-        let entries = Cache::builder().max_capacity(ENTRIES).time_to_live(KEPT).build();
-        Self { entries, used: AtomicBool::new(false) }
+    pub fn earlier(&self, from: &ReversePath, message: &Message) -> Earlier {
+        if self.0.lock().is_empty() {
+            return Earlier::default();
+        }
+        let transaction = Fingerprint::of(from, message);
+        let known = self.0.lock().get(&transaction).map(|parts| parts.arrived.clone());
+        Earlier(known.unwrap_or_default())
     }
 
-    /// The identity of a transaction for this memory; `None` while the memory is empty.
-    #[must_use]
-    pub fn fingerprint_if_used(&self, from: &ReversePath, message: &Message) -> Option<Fingerprint> {
-        self.used.load(Ordering::Relaxed).then(|| Fingerprint::of(from, message))
+    /// The sender was asked to come again: remembers the parts that have arrived.
+    pub fn remember(
+        &self,
+        from: &ReversePath,
+        message: &Message,
+        now: Timestamp,
+        arrived: impl IntoIterator<Item = (Address, Address)>,
+    ) {
+        let arrived: HashSet<_> = arrived.into_iter().collect();
+        if arrived.is_empty() {
+            return;
+        }
+        let transaction = Fingerprint::of(from, message);
+        let mut known = self.0.lock();
+        make_room(&mut known, now);
+        known
+            .entry(transaction)
+            .or_insert_with(|| Parts { since: now, arrived: HashSet::new() })
+            .arrived
+            .extend(arrived);
     }
 
-    /// Whether this delivery of the transaction was made in an earlier attempt.
-    #[must_use]
-    pub fn contains(&self, transaction: &Fingerprint, alias: &Address, to: &Address) -> bool {
-        self.entries.contains_key(&transaction.delivery(alias, to))
-    }
-
-    /// Remembers that this delivery of the transaction was made.
-    pub fn remember(&self, transaction: &Fingerprint, alias: &Address, to: &Address) {
-        self.used.store(true, Ordering::Relaxed);
-        self.entries.insert(transaction.delivery(alias, to), ());
+    /// The sender has its answer and will not come again: a message that looks the same is another one.
+    pub fn forget(&self, from: &ReversePath, message: &Message) {
+        if !self.0.lock().is_empty() {
+            let transaction = Fingerprint::of(from, message);
+            self.0.lock().remove(&transaction);
+        }
     }
 }
 
-impl Default for PartlyDelivered {
-    fn default() -> Self {
-        Self::new()
+fn make_room(known: &mut HashMap<Fingerprint, Parts>, now: Timestamp) {
+    known.retain(|_, parts| now.as_millis() - parts.since.as_millis() < KEPT_MILLIS);
+    if known.len() >= MOST
+        && let Some(oldest) = known.iter().min_by_key(|(_, parts)| parts.since).map(|(key, _)| key.clone())
+    {
+        known.remove(&oldest);
     }
 }
 
-/// What makes two transactions the same: envelope sender, `Message-ID`, `Date` and body.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Fingerprint(Key);
+/// What makes two attempts the same transaction: the envelope sender and every byte but the `Received` fields, which an
+/// attempt may add.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct Fingerprint([u8; 32]);
 
 impl Fingerprint {
-    /// Hashes the whole body: for the rare transaction that needs it.
-    #[must_use]
-    pub fn of(from: &ReversePath, message: &Message) -> Self {
-        let mut hash = Hash::new();
-        match from {
-            ReversePath::Null => hash.part(b""),
-            ReversePath::Address(address) => hash.part(address.as_normal().as_bytes()),
+    fn of(from: &ReversePath, message: &Message) -> Self {
+        let mut hash = digest::Context::new(&digest::SHA256);
+        if let ReversePath::Address(address) = from {
+            hash.update(address.as_normal().as_bytes());
         }
-        for name in ["Message-ID", "Date"] {
-            let value = message.named(name).next().map(|(_, field)| message.value(field));
-            hash.part(value.unwrap_or_default());
+        hash.update(b"\0");
+        for field in message.fields().iter().filter(|field| !message.is(field, "Received")) {
+            hash.update(message.raw_field(field));
         }
-        hash.part(&message.body());
-        Self(hash.finish())
-    }
-
-    fn delivery(&self, alias: &Address, to: &Address) -> Key {
-        let mut hash = Hash::new();
-        hash.part(&self.0);
-        hash.part(alias.as_normal().as_bytes());
-        hash.part(to.as_normal().as_bytes());
-        hash.finish()
-    }
-}
-
-/// SHA-256 over parts with their lengths, so that no two lists of parts read the same.
-struct Hash(digest::Context);
-
-impl Hash {
-    fn new() -> Self {
-        Self(digest::Context::new(&digest::SHA256))
-    }
-
-    fn part(&mut self, bytes: &[u8]) {
-        self.0.update(&bytes.len().to_be_bytes());
-        self.0.update(bytes);
-    }
-
-    fn finish(self) -> Key {
+        hash.update(b"\0");
+        hash.update(&message.body());
         let mut key = [0; 32];
-        key.copy_from_slice(self.0.finish().as_ref());
-        key
+        key.copy_from_slice(hash.finish().as_ref());
+        Self(key)
     }
 }
 
@@ -118,38 +124,49 @@ mod tests {
         Address::parse(text).unwrap()
     }
 
-    fn fingerprint(raw: &'static str) -> Fingerprint {
-        Fingerprint::of(&ReversePath::Null, &Message::parse(Bytes::from_static(raw.as_bytes())))
+    fn message(raw: &'static str) -> Message {
+        Message::parse(Bytes::from_static(raw.as_bytes()))
     }
 
-    #[test]
-    fn what_was_delivered_is_known_when_it_comes_again() {
-        let memory = PartlyDelivered::new();
-        let message = Message::parse(Bytes::from_static(b"Message-ID: <1@example.org>\r\n\r\nHi\r\n"));
-        assert_eq!(memory.fingerprint_if_used(&ReversePath::Null, &message), None);
+    const FROM: ReversePath = ReversePath::Null;
+    const NOW: Timestamp = Timestamp::EPOCH;
 
+    #[test]
+    fn what_was_delivered_is_known_until_the_transaction_is_concluded() {
+        let memory = PartlyDelivered::default();
+        let letter = message("Subject: a\r\n\r\nHi\r\n");
         let (alias, me, you) =
             (address("a@example.com"), address("me@example.net"), address("you@example.net"));
-        let id = Fingerprint::of(&ReversePath::Null, &message);
-        memory.remember(&id, &alias, &me);
-        assert_eq!(memory.fingerprint_if_used(&ReversePath::Null, &message), Some(id.clone()));
-        assert!(memory.contains(&id, &alias, &me));
-        assert!(!memory.contains(&id, &alias, &you));
+        assert!(!memory.earlier(&FROM, &letter).has(&alias, &me));
+
+        memory.remember(&FROM, &letter, NOW, [(alias.clone(), me.clone())]);
+        let again = message("Received: again\r\nSubject: a\r\n\r\nHi\r\n");
+        assert!(memory.earlier(&FROM, &again).has(&alias, &me));
+        assert!(!memory.earlier(&FROM, &again).has(&alias, &you));
+
+        memory.forget(&FROM, &again);
+        assert!(!memory.earlier(&FROM, &letter).has(&alias, &me));
     }
 
     #[test]
-    fn another_body_date_or_id_is_another_message() {
-        let first = fingerprint("Message-ID: <1@example.org>\r\nDate: x\r\n\r\nHi\r\n");
-        for other in [
-            "Message-ID: <2@example.org>\r\nDate: x\r\n\r\nHi\r\n",
-            "Message-ID: <1@example.org>\r\nDate: y\r\n\r\nHi\r\n",
-            "Message-ID: <1@example.org>\r\nDate: x\r\n\r\nHo\r\n",
-        ] {
-            assert_ne!(first, fingerprint(other));
+    fn another_subject_or_body_is_another_message() {
+        let first = Fingerprint::of(&FROM, &message("Subject: a\r\n\r\nHi\r\n"));
+        for other in ["Subject: b\r\n\r\nHi\r\n", "Subject: a\r\n\r\nHo\r\n", "Subject: a\r\nHi\r\n"] {
+            assert_ne!(first, Fingerprint::of(&FROM, &message(other)), "{other}");
         }
-        assert_eq!(
-            first,
-            fingerprint("Received: again\r\nMessage-ID: <1@example.org>\r\nDate: x\r\n\r\nHi\r\n")
-        );
+    }
+
+    #[test]
+    fn it_is_bounded_and_forgets_after_a_day() {
+        let memory = PartlyDelivered::default();
+        let letter = |n: usize| Message::parse(Bytes::from(format!("Subject: {n}\r\n\r\n")));
+        let pair = || [(address("a@example.com"), address("me@example.net"))];
+        for n in 0..=MOST {
+            let now = Timestamp::from_millis(n as i64);
+            memory.remember(&FROM, &letter(n), now, pair());
+        }
+        assert_eq!(memory.0.lock().len(), MOST);
+        memory.remember(&FROM, &letter(0), Timestamp::from_millis(2 * KEPT_MILLIS), pair());
+        assert_eq!(memory.0.lock().len(), 1);
     }
 }

@@ -27,7 +27,7 @@ struct Book {
     aliases: Mutex<HashMap<Address, Arc<Alias>>>,
     contacts: Mutex<HashMap<(AliasId, Address), Contact>>,
     counted: Mutex<Vec<(AliasId, Counted)>>,
-    catch_all: bool,
+    catch_all: Option<CatchAll>,
     down: bool,
 }
 
@@ -47,7 +47,7 @@ impl Book {
             domain_id: DomainId(1),
             account: testing::alias().account,
             domain: DomainName::parse("example.com").unwrap(),
-            mailbox: MailboxId(21),
+            mailbox: testing::alias().mailboxes.pop(),
         }
     }
 }
@@ -68,7 +68,7 @@ impl Directory for Arc<Book> {
             let owner = aliases.values().find(|alias| alias.id == contact.alias).unwrap();
             return Ok(Lookup::ReverseAlias(Arc::clone(owner), Arc::new(contact.clone())));
         }
-        Ok(if self.catch_all { Lookup::Creatable(Arc::new(Book::rule())) } else { Lookup::Unknown })
+        Ok(self.catch_all.clone().map_or(Lookup::Unknown, |rule| Lookup::Creatable(Arc::new(rule))))
     }
 
     async fn alias_with_id(&self, id: AliasId) -> Result<Option<Arc<Alias>>, Unavailable> {
@@ -101,8 +101,9 @@ impl Directory for Arc<Book> {
 
     async fn create_alias(&self, _: &CatchAll, address: &Address) -> Result<Arc<Alias>, Unavailable> {
         self.answer()?;
+        let address = address.without_tag().unwrap_or_else(|| address.clone());
         let made = Arc::new(Alias { id: AliasId(77), address: address.clone(), ..testing::alias() });
-        self.aliases.lock().insert(address.clone(), Arc::clone(&made));
+        self.aliases.lock().insert(address, Arc::clone(&made));
         Ok(made)
     }
 
@@ -198,6 +199,17 @@ impl World {
         for to in to {
             recipients.push((ForwardPath::Address(address(to)), self.asks(from, to).await.unwrap()));
         }
+        self.hands_over(client, from, recipients, raw).await
+    }
+
+    /// Hands over a message for recipients that were taken before.
+    async fn hands_over(
+        &self,
+        client: &str,
+        from: &str,
+        recipients: Vec<(ForwardPath, Recipient)>,
+        raw: &str,
+    ) -> String {
         let transaction = Transaction {
             helo: "mx.example.org".to_owned(),
             from: if from.is_empty() { ReversePath::Null } else { ReversePath::Address(address(from)) },
@@ -209,6 +221,19 @@ impl World {
         };
         let client = Client { address: client.parse::<IpAddr>().unwrap() };
         self.intake.message(client, &transaction).await.to_string()
+    }
+
+    /// Changes every alias, as an admin would.
+    fn change(&self, how: impl Fn(&mut Alias)) {
+        self.book.aliases.lock().values_mut().for_each(|alias| how(Arc::make_mut(alias)));
+    }
+
+    /// The return path of the one message that was sent since the last call.
+    fn return_path_of_last(&self) -> String {
+        match self.sent().remove(0).from {
+            ReversePath::Address(path) => path.to_string(),
+            ReversePath::Null => panic!("sent under <>"),
+        }
     }
 
     async fn jane_writes(&self, to: &[&str]) -> String {
@@ -374,7 +399,7 @@ async fn strangers_and_role_addresses_get_their_answers() {
 
 #[tokio::test]
 async fn a_catch_all_makes_the_alias_when_a_message_is_taken_and_not_before() {
-    let world = world(Book { catch_all: true, ..Book::default() });
+    let world = world(Book { catch_all: Some(Book::rule()), ..Book::default() });
     assert!(matches!(world.asks("", "new+x@example.com").await, Ok(Recipient::New(..))));
     assert!(world.book.aliases.lock().is_empty());
     let dead = "jane_at_example_org.aaaaaaaaaaaaaaaa@example.com";
@@ -404,17 +429,140 @@ async fn a_mailbox_that_is_ours_and_a_message_that_was_here_are_loops() {
 }
 
 #[tokio::test]
-async fn a_bounce_of_what_we_sent_reaches_the_owner() {
+async fn a_bounce_of_what_we_sent_reaches_the_owner_as_a_forward() {
     let world = world(Book::of([testing::alias()]));
     world.jane_writes(&["shop@example.com"]).await;
-    let ReversePath::Address(path) = world.sent().remove(0).from else { panic!() };
-    let bounce = "From: MAILER-DAEMON@example.net\r\n\r\nIt failed.\r\n";
-    let reply = world.takes("198.51.100.1", "", &[&path.to_string()], bounce).await;
-    assert!(reply.starts_with("250 "), "{reply}");
-    let sent = world.sent();
-    assert_eq!((sent[0].to.to_string().as_str(), &sent[0].from), ("me@example.net", &ReversePath::Null));
-    let forged = path.to_string().replace("rp-", "rp-a");
-    assert!(said(world.asks("", &forged[..forged.len()]).await).starts_with("550 5.1.1 "));
+    let path = world.return_path_of_last();
+    let bounce =
+        "From: MAILER-DAEMON@example.net\r\nAliasd-Original-From: forged@example.org\r\n\r\nIt failed.\r\n";
+    // Anybody who has seen the return path can write to it, under any sender.
+    for from in ["", "jane@example.org"] {
+        let reply = world.takes("198.51.100.1", from, &[&path], bounce).await;
+        assert!(reply.starts_with("250 "), "{reply}");
+        let sent = world.sent().remove(0);
+        assert_eq!((sent.to.to_string().as_str(), &sent.from), ("me@example.net", &ReversePath::Null));
+        let head = String::from_utf8(sent.content.head.to_vec()).unwrap();
+        assert!(head.contains("<mailer-daemon_at_example_net."), "{head}");
+        assert!(!head.contains("forged@") && head.contains("Aliasd-Alias: shop@example.com"), "{head}");
+    }
+    assert_eq!(world.counted(), [Counted::Forwarded]);
+    let forged = path.replace("rp-", "rp-a");
+    assert!(said(world.asks("", &forged).await).starts_with("550 5.1.1 "));
+
+    world.change(|alias| alias.enabled = false);
+    assert!(said(world.asks("jane@example.org", &path).await).starts_with("550 5.7.1 "));
+}
+
+#[tokio::test]
+async fn the_people_who_run_the_server_get_mail_without_forged_fields_and_unknown_to_the_sender() {
+    let world = world(Book::of([testing::alias()]));
+    let raw = "Aliasd-Warning: none\r\nAuthentication-Results: mx.example.com; dkim=pass\r\nSubject: x\r\n\r\ny\r\n";
+    world.next_hop("admin@example.net", Behaviour::Defer);
+    let reply = world.takes("198.51.100.1", "jane@example.org", &["abuse@example.com"], raw).await;
+    assert!(reply.starts_with("451 4.2.1 abuse@example.com"), "{reply}");
+    let sent = world.sent().remove(0);
+    assert_eq!(sent.from, ReversePath::Null);
+    let head = String::from_utf8(sent.content.head.to_vec()).unwrap();
+    assert!(
+        !head.contains("Aliasd-") && !head.contains("dkim=pass") && head.contains("Subject: x"),
+        "{head}"
+    );
+}
+
+#[tokio::test]
+async fn what_was_true_at_rcpt_is_judged_again_when_the_message_is_there() {
+    let world = world(Book::of([testing::alias()]));
+    world.jane_writes(&["shop@example.com"]).await;
+    world.sent();
+    let reverse = world.book.contacts.lock().values().next().unwrap().reverse_alias.to_string();
+    let answer = format!("From: me@example.net\r\nTo: {reverse}\r\n\r\nHo\r\n");
+    let mut begun = Vec::new();
+    for to in ["shop@example.com", &reverse] {
+        begun.push((to, world.asks("me@example.net", to).await.unwrap()));
+    }
+    world.change(|alias| alias.enabled = false);
+    for (to, recipient) in begun {
+        let path = ForwardPath::Address(address(to));
+        let reply = world.hands_over("192.0.2.9", "me@example.net", vec![(path, recipient)], &answer).await;
+        assert!(reply.starts_with("550 5.7.1 "), "{to}: {reply}");
+    }
+    assert_eq!(world.went_to(), [""; 0]);
+}
+
+#[tokio::test]
+async fn a_message_that_looks_like_an_earlier_one_is_another() {
+    let world = world(Book::of([two_mailboxes()]));
+    let alarm = |door| format!("From: alarm@example.org\r\nSubject: door {door}\r\n\r\nsee subject\r\n");
+    world.next_hop("you@example.net", Behaviour::Defer);
+    world.takes("198.51.100.1", "alarm@example.org", &["shop@example.com"], &alarm(1)).await;
+    world.hop.behaviour.lock().clear();
+    world.takes("198.51.100.1", "alarm@example.org", &["shop@example.com"], &alarm(1)).await;
+    world.sent();
+    for door in [2, 1] {
+        world.takes("198.51.100.1", "alarm@example.org", &["shop@example.com"], &alarm(door)).await;
+        assert_eq!(world.went_to(), ["me@example.net", "you@example.net"], "door {door}");
+    }
+}
+
+#[tokio::test]
+async fn a_recipient_that_is_refused_for_now_makes_no_copies_for_the_others() {
+    let held = Alias { id: AliasId(12), address: address("club@example.com"), ..testing::alias() };
+    let world = world(Book::of([testing::alias(), held]));
+    let mut begun = Vec::new();
+    for to in ["shop@example.com", "club@example.com"] {
+        begun.push((ForwardPath::Address(address(to)), world.asks("", to).await.unwrap()));
+    }
+    world.change(|alias| alias.mailboxes[0].paused |= alias.id == AliasId(12));
+    for sent in [&["me@example.net"][..], &[]] {
+        let reply = world.hands_over("198.51.100.1", "", begun.clone(), FROM_JANE).await;
+        assert!(reply.starts_with("451 4.2.1 club@example.com"), "{reply}");
+        assert_eq!(world.went_to(), sent);
+    }
+}
+
+#[tokio::test]
+async fn a_catch_all_whose_mailbox_takes_no_mail_makes_nothing() {
+    let mut mailbox = testing::alias().mailboxes.remove(0);
+    let unverified = CatchAll { mailbox: None, ..Book::rule() };
+    mailbox.paused = true;
+    let paused = CatchAll { mailbox: Some(mailbox.clone()), ..Book::rule() };
+    for rule in [paused, unverified] {
+        let world = world(Book { catch_all: Some(rule), ..Book::default() });
+        assert!(said(world.asks("", "new@example.com").await).starts_with("450 4.2.1 "));
+    }
+    mailbox = Mailbox { paused: false, address: address("x@example.com"), ..mailbox };
+    let looping = CatchAll { mailbox: Some(mailbox), ..Book::rule() };
+    let world = world(Book { catch_all: Some(looping), ..Book::default() });
+    assert!(world.jane_writes(&["new@example.com"]).await.starts_with("554 5.4.6 "));
+    assert!(world.book.aliases.lock().is_empty());
+}
+
+#[tokio::test]
+async fn one_new_alias_under_several_tags_gets_one_message() {
+    let world = world(Book { catch_all: Some(Book::rule()), ..Book::default() });
+    world.jane_writes(&["new+a@example.com", "new+b@example.com", "new@example.com"]).await;
+    assert_eq!(world.went_to(), ["me@example.net"]);
+}
+
+#[tokio::test]
+async fn every_delivery_of_a_transaction_has_its_own_id() {
+    let other = Alias { id: AliasId(12), address: address("club@example.com"), ..two_mailboxes() };
+    let world = world(Book::of([two_mailboxes(), other]));
+    world.jane_writes(&["shop@example.com", "club@example.com"]).await;
+    let ids: std::collections::HashSet<_> = world.sent().into_iter().map(|delivery| delivery.id).collect();
+    assert_eq!(ids.len(), 4, "{ids:?}");
+}
+
+#[tokio::test]
+async fn an_address_that_is_not_ascii_asks_for_smtputf8_though_the_owner_did_not() {
+    let world = world(Book::of([testing::alias()]));
+    let raw = "From: =?utf-8?q?J=C3=BCrgen?= <j\u{fc}rgen@example.org>\r\n\r\nHi\r\n";
+    world.takes("198.51.100.1", "", &["shop@example.com"], raw).await;
+    world.sent();
+    let reverse = world.book.contacts.lock().values().next().unwrap().reverse_alias.to_string();
+    let answer = format!("From: me@example.net\r\nTo: {reverse}\r\n\r\nHo\r\n");
+    world.takes("192.0.2.9", "me@example.net", &[&reverse], &answer).await;
+    assert!(world.sent()[0].content.smtputf8);
 }
 
 #[tokio::test]

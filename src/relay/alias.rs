@@ -104,6 +104,13 @@ pub struct Alias {
     pub mailboxes: Vec<Mailbox>,
 }
 
+impl Alias {
+    /// The mailboxes that take mail now.
+    pub fn open_mailboxes(&self) -> impl Iterator<Item = &Mailbox> {
+        self.mailboxes.iter().filter(|mailbox| !mailbox.paused)
+    }
+}
+
 /// An outside address that has written to an alias, or been written to from it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Contact {
@@ -130,8 +137,8 @@ pub struct CatchAll {
     pub account: AccountId,
     /// The domain.
     pub domain: DomainName,
-    /// Where their mail goes.
-    pub mailbox: MailboxId,
+    /// Where their mail goes; none when it is not verified.
+    pub mailbox: Option<Mailbox>,
 }
 
 /// What the directory knows of an address. Cheap to clone: it is what the cache holds.

@@ -1,6 +1,6 @@
 //! The people of a message: its author and whoever else an owner could answer, so that each gets a reverse alias.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use crate::mail::{Address, Message, NamedAddress, address_list};
 
@@ -10,8 +10,10 @@ use super::refusal::Refused;
 /// Contacts found or made for one message; further addresses are left out of its `To` and `Cc`.
 pub const MAX_CONTACTS: usize = 50;
 
-/// The fields whose addresses an owner's program answers to.
-pub const ANSWERED: [&str; 4] = ["From", "Reply-To", "To", "Cc"];
+/// The fields whose addresses an owner's program answers to. The last two are no standard, and widely honoured.
+pub const ANSWERED: [&str; 6] = ["From", "Reply-To", "To", "Cc", "Mail-Reply-To", "Mail-Followup-To"];
+/// Addresses that a message may name in these fields: the work grows with them, for each alias that it is for.
+pub const MAX_PEOPLE: usize = 1_000;
 
 /// Somebody whom the message names.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,7 +46,7 @@ pub fn author(message: &Message) -> Result<Correspondent, Refused> {
         .ok_or(Refused::From("there is no address that can be read in it"))
 }
 
-/// Everyone whom `From`, `Reply-To`, `To` and `Cc` name, in that order, each once, without the alias itself.
+/// Everyone whom the [`ANSWERED`] fields name, in their order, each once, without the alias as a recipient.
 #[must_use]
 pub fn of(message: &Message, alias: &Alias) -> Vec<Correspondent> {
     let mut known: HashMap<Address, usize> = HashMap::new();
@@ -52,7 +54,7 @@ pub fn of(message: &Message, alias: &Alias) -> Vec<Correspondent> {
     for name in ANSWERED {
         for (_, field) in message.named(name) {
             for named in address_list::parse(message.value(field)).mailboxes() {
-                if is_alias(alias, &named.address) {
+                if is_recipient(alias, name, &named.address) {
                     continue;
                 }
                 let next = people.len();
@@ -73,6 +75,23 @@ fn keep_name(person: Option<&mut Correspondent>, named: &NamedAddress) {
     }
 }
 
+/// Whether a field names the alias as a recipient. As an author it is somebody who says so, and a contact like any other.
+#[must_use]
+pub fn is_recipient(alias: &Alias, field_name: &str, address: &Address) -> bool {
+    field_name != "From" && is_alias(alias, address)
+}
+
+/// Refuses a message that names more people than can be looked after.
+///
+/// # Errors
+/// [`Refused::TooManyPeople`].
+pub fn check_number(message: &Message) -> Result<(), Refused> {
+    let fields = ANSWERED.iter().flat_map(|name| message.named(name));
+    let people: usize =
+        fields.map(|(_, field)| address_list::parse(message.value(field)).mailboxes().count()).sum();
+    if people > MAX_PEOPLE { Err(Refused::TooManyPeople) } else { Ok(()) }
+}
+
 /// Whether this is the alias's own address, with or without a `+tag`.
 #[must_use]
 pub fn is_alias(alias: &Alias, address: &Address) -> bool {
@@ -85,7 +104,7 @@ pub struct Known {
     /// Those who are contacts of the alias.
     pub contacts: HashMap<Address, Contact>,
     /// Addresses at our own domains, which stay as they are.
-    pub ours: Vec<Address>,
+    pub ours: HashSet<Address>,
 }
 
 #[cfg(test)]
@@ -119,6 +138,21 @@ mod tests {
         ] {
             assert!(matches!(author(&message(head)), Err(Refused::From(_))), "{head}");
         }
+    }
+
+    #[test]
+    fn a_message_may_name_a_thousand_people() {
+        let crowd =
+            |fields, each| message(&format!("To: {}\r\n", "a@b.example,".repeat(each)).repeat(fields));
+        assert_eq!(check_number(&crowd(4, 250)), Ok(()));
+        assert_eq!(check_number(&crowd(4, 251)), Err(Refused::TooManyPeople));
+    }
+
+    #[test]
+    fn the_alias_as_an_author_is_somebody() {
+        let people = of(&message("From: shop@example.com\r\nTo: shop@example.com"), &alias());
+        let found: Vec<_> = people.iter().map(|p| p.address.as_normal()).collect();
+        assert_eq!(found, ["shop@example.com"]);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 //! The header fields that name people become reverse aliases, a few that would lead an answer past aliasd are taken out,
 //! ours are put on top; every other field and the whole body stay as they came, byte for byte.
 
-use crate::mail::address_list::{self, Decision, OnMalformed, Rewritten};
+use crate::mail::address_list::{self, Decision, OnGroup, OnMalformed, Rewritten};
 use crate::mail::{Address, Edits, Field, HeaderField, Message, NamedAddress, auth_results, message_id};
 
 use super::alias::{Alias, NameFormat};
@@ -14,10 +14,20 @@ use super::refusal::Refused;
 use super::trace::Trace;
 use super::{content, loop_header};
 
-/// Fields that show or fetch something past the alias: delivery traces, blind copies, receipts that the owner's program
-/// would send from the mailbox.
-const REMOVED: [&str; 6] =
-    ["Sender", "Return-Path", "Delivered-To", "Bcc", "Disposition-Notification-To", "Return-Receipt-To"];
+/// Fields that show or fetch something past the alias: delivery traces, blind copies, receipts and reports that the
+/// owner's program would send from the mailbox.
+const REMOVED: [&str; 10] = [
+    "Sender",
+    "Return-Path",
+    "Delivered-To",
+    "Bcc",
+    "Disposition-Notification-To",
+    "Return-Receipt-To",
+    "Return-Receipt-Requested",
+    "X-Confirm-Reading-To",
+    "Errors-To",
+    "Apparently-To",
+];
 const REMOVED_PREFIX: &str = "Resent-";
 /// Fields that start so are ours alone.
 const OWN_PREFIX: &str = "Aliasd-";
@@ -65,7 +75,12 @@ impl Forward<'_> {
     }
 
     fn edit_field(&self, edits: &mut Edits<'_>, index: usize, field: &Field, keys: &Keys) {
-        let Some(name) = self.message.name(field) else { return };
+        let Some(name) = self.message.name(field) else {
+            if looks_like_ours_to_change(self.message.raw_field(field)) {
+                edits.remove(index);
+            }
+            return;
+        };
         if self.is_removed(name, field, keys) {
             edits.remove(index);
         } else if let Some(canonical) = answered(name) {
@@ -86,15 +101,16 @@ impl Forward<'_> {
         if name.eq_ignore_ascii_case(auth_results::NAME) {
             return auth_results::claims_to_be_from(value, self.trace.hostname);
         }
-        has_prefix(name, OWN_PREFIX)
+        is_own(name)
     }
 
     /// Reverse aliases for everyone but ourselves; a field that names nobody else keeps its bytes. What cannot be read
     /// goes: the owner's program might read an address in it and answer past the alias.
-    fn rewrite_people(&self, edits: &mut Edits<'_>, index: usize, field: &Field, name: &str) {
+    fn rewrite_people(&self, edits: &mut Edits<'_>, index: usize, field: &Field, field_name: &str) {
         let value = self.message.value(field);
         let people = address_list::parse(value);
-        match people.rewrite(name, value, OnMalformed::Drop, |person| self.stand_in(person)) {
+        let policy = (OnMalformed::Drop, OnGroup::KeepPlain);
+        match people.rewrite(field_name, value, policy, |person| self.stand_in(field_name, value, person)) {
             Rewritten::Unchanged => {}
             Rewritten::Field(field) => {
                 edits.replace(index, field);
@@ -105,17 +121,18 @@ impl Forward<'_> {
         }
     }
 
-    fn stand_in(&self, person: &NamedAddress) -> Decision {
-        if correspondents::is_alias(self.alias, &person.address) {
-            return Decision::Keep;
+    /// A contact shows as its reverse alias, the alias and our own addresses as themselves. Whoever else is named is beyond
+    /// the limit of contacts: an answer to everyone must not go past the alias.
+    fn stand_in(&self, field_name: &str, value: &[u8], person: &NamedAddress) -> Decision {
+        let is_alias = correspondents::is_recipient(self.alias, field_name, &person.address);
+        if is_alias || self.known.ours.contains(&person.address) {
+            return as_itself(value, person);
         }
         match self.known.contacts.get(&person.address) {
             Some(contact) => Decision::Replace {
                 name: shown_as(self.alias.name_format, person.name.as_deref(), &person.address),
                 address: contact.reverse_alias.clone(),
             },
-            None if self.known.ours.contains(&person.address) => Decision::Keep,
-            // Beyond the limit of contacts: an answer to everyone must not go past the alias.
             None => Decision::Drop,
         }
     }
@@ -141,8 +158,36 @@ impl Forward<'_> {
     }
 }
 
+/// An address of ours stays as it is written, unless a mail program might read another address in the words around it.
+fn as_itself(value: &[u8], person: &NamedAddress) -> Decision {
+    let written = value.get(person.span.clone()).unwrap_or_default();
+    let is_plain = memchr::memchr_iter(b'@', written).count() == 1 && memchr::memchr(b'(', written).is_none();
+    if is_plain {
+        return Decision::Keep;
+    }
+    let name = person.name.clone().filter(|name| !name.contains('@'));
+    Decision::Replace { name, address: person.address.clone() }
+}
+
 fn answered(name: &str) -> Option<&'static str> {
     correspondents::ANSWERED.into_iter().find(|answered| name.eq_ignore_ascii_case(answered))
+}
+
+/// Whether a field of this name is only ever ours.
+#[must_use]
+pub fn is_own(name: &str) -> bool {
+    has_prefix(name, OWN_PREFIX)
+}
+
+/// A line that is no field, such as `Rep ly-To: x`, and that some programs read as one: what we would have changed in a
+/// field cannot stay in it.
+fn looks_like_ours_to_change(line: &[u8]) -> bool {
+    let start = memchr::memchr(b':', line).and_then(|colon| line.get(..colon)).unwrap_or_default();
+    let letters: String = start.iter().filter(|b| b.is_ascii_graphic()).map(|&b| char::from(b)).collect();
+    answered(&letters).is_some()
+        || REMOVED.iter().any(|removed| letters.eq_ignore_ascii_case(removed))
+        || has_prefix(&letters, REMOVED_PREFIX)
+        || is_own(&letters)
 }
 
 fn has_prefix(name: &str, prefix: &str) -> bool {

@@ -43,8 +43,9 @@ fn contact_for(address: &Address, name: Option<String>) -> Contact {
 fn known(message: &Message, alias: &Alias) -> Known {
     let mut known = Known::default();
     for person in correspondents::of(message, alias) {
-        if person.address.domain() == alias.address.domain() {
-            known.ours.push(person.address);
+        let is_author = correspondents::author(message).is_ok_and(|author| author.address == person.address);
+        if !is_author && person.address.domain() == alias.address.domain() {
+            known.ours.insert(person.address);
         } else if known.contacts.len() < MAX_CONTACTS {
             let contact = contact_for(&person.address, person.name);
             known.contacts.insert(person.address, contact);

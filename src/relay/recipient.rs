@@ -1,4 +1,4 @@
-//! What becomes of one `RCPT TO` (DESIGN of the answers: alias, reverse alias, bounce token, nothing).
+//! What becomes of one `RCPT TO`: it is an alias, a reverse alias, a return path of ours, a role address, or nothing.
 
 use std::sync::Arc;
 
@@ -6,7 +6,7 @@ use crate::mail::{Address, Timestamp};
 
 use super::alias::{Alias, CatchAll, Contact, Lookup, Refusal};
 use super::refusal::Refused;
-use super::return_path::{self, Origin};
+use super::return_path;
 use super::reverse;
 
 /// An accepted recipient, resolved.
@@ -20,19 +20,22 @@ pub enum Recipient {
     Discard(Arc<Alias>),
     /// A reply of an alias to a contact.
     Reverse(Arc<Alias>, Arc<Contact>),
-    /// A bounce or automatic answer to something that we sent, for the owner to see.
-    Bounce(Origin, Arc<Alias>),
+    /// A bounce or automatic answer to something that we sent, for the owner to see; the return path that it came to.
+    Bounce(Address, Arc<Alias>),
     /// Mail for the people who run this server: the role address that was given, and who reads it.
     Postmaster(Address, Address),
 }
 
 impl Recipient {
-    /// The name that the sender knows it by.
+    /// A name for it that the sender may hear.
     #[must_use]
     pub fn address(&self) -> Address {
         match self {
-            Self::Alias(_, given) | Self::New(_, given) | Self::Postmaster(given, _) => given.clone(),
-            Self::Discard(alias) | Self::Bounce(_, alias) => alias.address.clone(),
+            Self::Alias(_, given)
+            | Self::New(_, given)
+            | Self::Bounce(given, _)
+            | Self::Postmaster(given, _) => given.clone(),
+            Self::Discard(alias) => alias.address.clone(),
             Self::Reverse(_, contact) => contact.reverse_alias.clone(),
         }
     }
@@ -44,13 +47,17 @@ impl Recipient {
             (Self::Alias(one, _), Self::Alias(two, _))
             | (Self::Bounce(_, one), Self::Bounce(_, two))
             | (Self::Discard(one), Self::Discard(two)) => one.id == two.id,
-            (Self::New(_, one), Self::New(_, two)) | (Self::Postmaster(_, one), Self::Postmaster(_, two)) => {
-                one == two
-            }
+            (Self::New(_, one), Self::New(_, two)) => base(one) == base(two),
+            (Self::Postmaster(_, one), Self::Postmaster(_, two)) => one == two,
             (Self::Reverse(_, one), Self::Reverse(_, two)) => one.id == two.id,
             _ => false,
         }
     }
+}
+
+/// The address without its tag, if it has one: by that name a catch-all makes the alias.
+fn base(address: &Address) -> Address {
+    address.without_tag().unwrap_or_else(|| address.clone())
 }
 
 /// Whether this is one of the role addresses that every domain must answer (RFC 5321, section 4.5.1; RFC 2142).
@@ -72,10 +79,13 @@ pub fn judge(lookup: Lookup, address: &Address, now: Timestamp) -> Result<Recipi
         Lookup::Creatable(_) if reverse::has_shape(address) || return_path::has_shape(address) => {
             Err(Refused::UnknownAlias)
         }
+        Lookup::Creatable(rule) if rule.mailbox.as_ref().is_none_or(|mailbox| mailbox.paused) => {
+            Err(Refused::NoMailboxNow)
+        }
         Lookup::Creatable(rule) => Ok(Recipient::New(rule, address.clone())),
         Lookup::ReverseAlias(alias, contact) => Ok(Recipient::Reverse(alias, contact)),
         Lookup::Alias(alias) if !takes_mail(&alias, now) => unwanted(alias, Refused::DisabledAlias),
-        Lookup::Alias(alias) if !has_open_mailbox(&alias) => Err(Refused::NoMailboxNow),
+        Lookup::Alias(alias) if alias.open_mailboxes().next().is_none() => Err(Refused::NoMailboxNow),
         Lookup::Alias(alias) => Ok(Recipient::Alias(alias, address.clone())),
     }
 }
@@ -95,10 +105,6 @@ pub fn unwanted(alias: Arc<Alias>, reason: Refused) -> Result<Recipient, Refused
 #[must_use]
 pub fn takes_mail(alias: &Alias, now: Timestamp) -> bool {
     alias.enabled && alias.expires_at.is_none_or(|end| now < end)
-}
-
-fn has_open_mailbox(alias: &Alias) -> bool {
-    alias.mailboxes.iter().any(|mailbox| !mailbox.paused)
 }
 
 #[cfg(test)]

@@ -27,6 +27,8 @@ pub enum Refused {
     Loop,
     /// More `Received` fields than any sane path has.
     TooManyHops,
+    /// More people are named than can be looked after.
+    TooManyPeople,
     /// The header section is beyond the limits.
     HeaderSection(HeadError),
     /// `From` is missing, repeated or unreadable.
@@ -79,6 +81,9 @@ impl Refused {
             }
             Self::Loop => (554, Enhanced(5, 4, 6), "mail loop: this message has been here before"),
             Self::TooManyHops => (554, Enhanced(5, 4, 6), "mail loop: too many Received fields"),
+            Self::TooManyPeople => {
+                (550, Enhanced(5, 6, 0), "the message names too many people in its header section")
+            }
             Self::HeaderSection(_) => (550, Enhanced(5, 6, 0), "the header section cannot be taken"),
             Self::From(_) => (550, Enhanced(5, 6, 0), "the From field cannot be taken"),
             Self::NoProof => (

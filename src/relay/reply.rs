@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 
-use crate::mail::address_list::{self, Decision, OnMalformed, Rewritten};
+use crate::mail::address_list::{self, Decision, OnGroup, OnMalformed, Rewritten};
 use crate::mail::received::Received;
 use crate::mail::{
     Address, Edits, Field, FieldWriter, HeaderField, Message, NamedAddress, Timestamp, date, message_id,
@@ -137,7 +137,14 @@ impl ReplyMessage<'_> {
         }
         self.add_missing(&mut edits);
         edits.insert_top(self.received());
-        content::finish(edits.render(), self.trace.smtputf8)
+        content::finish(edits.render(), self.trace.smtputf8 || self.writes_utf8())
+    }
+
+    /// Whether an address that we write needs SMTPUTF8, which the owner's session need not have asked for: it named a
+    /// reverse alias.
+    fn writes_utf8(&self) -> bool {
+        let contact = |lookup: &Lookup| matches!(lookup, Lookup::ReverseAlias(_, contact) if !contact.address.is_ascii());
+        !self.alias.address.is_ascii() || self.answers.values().any(contact)
     }
 
     /// Keeps, rewrites or removes a field; tells whether it leaves a recipient behind.
@@ -171,17 +178,19 @@ impl ReplyMessage<'_> {
         HeaderField::unstructured("Date", &written.unwrap_or(self.trace.now).to_rfc5322())
     }
 
-    /// Contacts in place of reverse aliases; the alias itself goes.
+    /// Contacts in place of reverse aliases; the alias itself goes, and with it every other word: names of groups and
+    /// comments may tell the mailbox.
     fn rewrite_people(&self, edits: &mut Edits<'_>, index: usize, field: &Field, name: &str) -> bool {
         let value = self.message.value(field);
         let people = address_list::parse(value);
-        match people.rewrite(name, value, OnMalformed::Drop, |person| self.real_person(person)) {
-            Rewritten::Unchanged => true,
+        let policy = (OnMalformed::Drop, OnGroup::Open);
+        match people.rewrite(name, value, policy, |person| self.real_person(person)) {
             Rewritten::Field(field) => {
                 edits.replace(index, field);
                 true
             }
-            Rewritten::Empty => {
+            // Nobody is named, or nobody who may be: what else is written there is the owner's.
+            Rewritten::Unchanged | Rewritten::Empty => {
                 edits.remove(index);
                 false
             }

@@ -1,7 +1,8 @@
-//! What is looked at in every message, whatever it is for: limits of the header section and hops.
+//! What is looked at in every message, whatever it is for: limits of the header section, hops, people.
 
 use crate::mail::{Message, received};
 
+use super::correspondents;
 use super::refusal::Refused;
 
 /// More `Received` fields than this are a loop (RFC 5321, section 6.3 asks for a limit; Postfix has 50 as well).
@@ -10,13 +11,13 @@ pub const MAX_HOPS: usize = 50;
 /// Looks at a message before anything is decided about it.
 ///
 /// # Errors
-/// A header section beyond the limits, or too many hops.
+/// A header section beyond the limits, too many hops, or too many people.
 pub fn screen(message: &Message) -> Result<(), Refused> {
     message.check().map_err(Refused::HeaderSection)?;
     if received::count(message) > MAX_HOPS {
         return Err(Refused::TooManyHops);
     }
-    Ok(())
+    correspondents::check_number(message)
 }
 
 #[cfg(test)]

@@ -24,9 +24,13 @@ pub enum Fate {
 }
 
 impl Fate {
-    /// The fate of a recipient from its deliveries: it has accepted when one of them arrived and none is undecided.
+    /// The fate of a recipient from its deliveries: it has accepted when one of them arrived and none is undecided. Without
+    /// deliveries nobody has it.
     #[must_use]
     pub fn of(outcomes: &[Outcome]) -> Self {
+        if outcomes.is_empty() {
+            return Self::Pending(Enhanced(4, 3, 0));
+        }
         if let Some(failure) = outcomes.iter().find_map(undecided) {
             return Self::Pending(temporary(failure));
         }
@@ -40,13 +44,22 @@ impl Fate {
             _ => Self::Accepted,
         }
     }
-}
 
-impl Fate {
     /// Whether the sender has to come again for this recipient.
     #[must_use]
     pub fn is_pending(&self) -> bool {
-        matches!(self, Self::Pending(_))
+        self.pending().is_some()
+    }
+
+    /// The enhanced code with which the sender is asked to come again.
+    fn pending(&self) -> Option<Enhanced> {
+        match self {
+            Self::Pending(enhanced) => Some(*enhanced),
+            Self::Refused(reply) if reply.is_transient() => {
+                Some(reply.enhanced().unwrap_or(Enhanced(4, 0, 0)))
+            }
+            _ => None,
+        }
     }
 }
 
@@ -80,7 +93,8 @@ fn permanent_code(failure: &Failure) -> u16 {
 /// The reply to the final dot. `fates` are the recipients under the names that the sender used.
 #[must_use]
 pub fn conclude(fates: &[(Address, Fate)], id: TransactionId) -> Reply {
-    if let Some((address, enhanced)) = fates.iter().find_map(pending) {
+    let undecided = |(address, fate): &'_ (Address, Fate)| Some((address.clone(), fate.pending()?));
+    if let Some((address, enhanced)) = fates.iter().find_map(undecided) {
         let text = format!("{address} cannot be reached for now, try again later ({id})");
         return Reply::new(451, enhanced, text);
     }
@@ -89,16 +103,6 @@ pub fn conclude(fates: &[(Address, Fate)], id: TransactionId) -> Reply {
         [] => Reply::new(250, Enhanced(2, 0, 0), format!("accepted as {id}")),
         [first, ..] if refused.len() == fates.len() => refusal(first, id),
         some => partial_refusal(some, id),
-    }
-}
-
-fn pending((address, fate): &(Address, Fate)) -> Option<(&Address, Enhanced)> {
-    match fate {
-        Fate::Pending(enhanced) => Some((address, *enhanced)),
-        Fate::Refused(reply) if reply.is_transient() => {
-            Some((address, reply.enhanced().unwrap_or(Enhanced(4, 0, 0))))
-        }
-        _ => None,
     }
 }
 
@@ -158,7 +162,7 @@ mod tests {
             Fate::of(&[Outcome::Uncertain(failure(451, (4, 4, 2)))]),
             Fate::Pending(Enhanced(4, 4, 2))
         );
-        assert_eq!(Fate::of(&[]), Fate::Accepted);
+        assert!(Fate::of(&[]).is_pending());
     }
 
     #[test]

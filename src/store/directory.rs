@@ -18,6 +18,7 @@ use super::{Options, Store, registry, statements};
 use crate::mail::{Address, DomainName};
 use crate::relay::alias::{Alias, AliasId, CatchAll, Contact, Lookup, Mode};
 use crate::relay::ports::{Counted, Directory, Unavailable, WantedContact};
+use crate::relay::recipient::is_role;
 
 /// Domains of ours kept in memory, and names of others that somebody asked us about.
 const DOMAINS: u64 = 4096;
@@ -42,7 +43,12 @@ impl Answer for Ownership {
     }
 
     fn subjects<'a>(&'a self, key: &'a DomainName) -> [Subject<'a>; 3] {
-        [Subject::Domain(key.as_str()); 3]
+        let domain = Subject::Domain(key.as_str());
+        match self {
+            // The rule knows its mailbox.
+            Self::Ours(Some(rule)) => [domain, Subject::Account(rule.account), domain],
+            Self::Ours(None) | Self::Foreign => [domain; 3],
+        }
     }
 }
 
@@ -184,7 +190,7 @@ impl Store {
             }
         }
         match rule {
-            Some(rule) if !registry::is_role(base.as_ref().unwrap_or(address)) => Ok(Lookup::Creatable(rule)),
+            Some(rule) if !is_role(base.as_ref().unwrap_or(address)) => Ok(Lookup::Creatable(rule)),
             _ => Ok(Lookup::Unknown),
         }
     }
@@ -230,12 +236,12 @@ impl Store {
 
 /// Makes the alias that `rule` allows, unless the address is taken in whatever way: the caller looks what it is then.
 async fn create_by_rule(tx: &mut Transaction, rule: &CatchAll, address: &Address) -> Result<(), Fault> {
+    let Some(mailbox) = &rule.mailbox else { return Ok(()) };
     let domain: Option<DomainOwnerRow> =
         tx.one(&statements::SHARE_DOMAIN, values![rule.domain.as_str()]).await?;
-    let mailbox: Option<MailboxRow> =
-        tx.one(&statements::SHARE_MAILBOX_BY_ID, values![rule.mailbox.0]).await?;
+    let mailbox: Option<MailboxRow> = tx.one(&statements::SHARE_MAILBOX_BY_ID, values![mailbox.id.0]).await?;
     let (Some(domain), Some(mailbox)) = (domain, mailbox) else { return Ok(()) };
-    if domain.id != rule.domain_id.0 || domain.account_id != rule.account.0 || registry::is_role(address) {
+    if domain.id != rule.domain_id.0 || domain.account_id != rule.account.0 || is_role(address) {
         return Ok(());
     }
     let new = registry::AliasRowToInsert {

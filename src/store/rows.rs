@@ -128,13 +128,21 @@ pub(super) struct DomainRow {
     pub(super) verified: bool,
     catch_all_id: Option<i64>,
     catch_all: Option<String>,
+    catch_all_verified: Option<bool>,
+    catch_all_paused: Option<bool>,
     created_at: i64,
 }
 
 impl DomainRow {
     /// The rule by which mail makes aliases at this domain, if it has one.
     pub(super) fn catch_all(&self, domain: &DomainName) -> Option<Arc<CatchAll>> {
-        let mailbox = MailboxId(self.catch_all_id?);
+        let id = MailboxId(self.catch_all_id?);
+        let address = self.catch_all.as_deref().and_then(|written| Address::parse(written).ok());
+        let mailbox = address.filter(|_| self.catch_all_verified == Some(true)).map(|address| Mailbox {
+            id,
+            address,
+            paused: self.catch_all_paused == Some(true),
+        });
         Some(Arc::new(CatchAll {
             domain_id: DomainId(self.id),
             account: AccountId(self.account_id),

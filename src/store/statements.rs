@@ -88,7 +88,8 @@ macro_rules! mailbox_columns {
 }
 macro_rules! domain_columns {
     () => {
-        "d.id, d.account_id, d.name, d.verified, d.catch_all_id, m.written AS catch_all, d.created_at"
+        "d.id, d.account_id, d.name, d.verified, d.catch_all_id, m.written AS catch_all, \
+            m.verified AS catch_all_verified, m.paused AS catch_all_paused, d.created_at"
     };
 }
 

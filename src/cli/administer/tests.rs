@@ -146,7 +146,7 @@ async fn an_alias_is_changed_field_by_field() {
         ("set shop@example.com --no-name", "name", Value::Null),
         ("set shop@example.com --note x", "note", Value::from("x")),
         ("set shop@example.com --no-note", "note", Value::Null),
-        ("set shop@example.com --mode preserve", "mode", Value::from("preserve")),
+        ("set shop@example.com --mode reverse", "mode", Value::from("reverse")),
         ("set shop@example.com --expires 1d", "expires_at", Value::from("2026-09-22T14:13:20.000Z")),
         ("set shop@example.com --pin", "pinned", Value::from(true)),
         ("set shop@example.com --no-expires", "expires_at", Value::Null),
@@ -159,6 +159,13 @@ async fn an_alias_is_changed_field_by_field() {
     }
     let refused = shell.refuses("alias set shop@example.com --expires 2020-01-01").await;
     assert_eq!(refused, "--expires: 2020-01-01T23:59:59.999Z has passed");
+    for early in ["set shop@example.com", "add new@example.com"] {
+        let refused = shell.refuses(&format!("alias {early} --mode preserve")).await;
+        assert_eq!(
+            refused, "mode: \"preserve\" is not available yet; \"reverse\" is the only mode now",
+            "{early}"
+        );
+    }
 }
 
 #[tokio::test]

@@ -18,7 +18,7 @@ use std::ops::Range;
 use super::address::Address;
 
 pub use parser::{MAX_ENTRIES, parse};
-pub use rewrite::{Decision, OnMalformed, Rewritten};
+pub use rewrite::{Decision, OnGroup, OnMalformed, Rewritten};
 
 /// The entries of an address list.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use memchr::memchr;
+
 use super::super::address::Address;
 use super::super::fold::{FieldWriter, HeaderField};
 use super::{AddressList, Entry, Group, Member, NamedAddress};
@@ -31,6 +33,17 @@ pub enum OnMalformed {
     Drop,
 }
 
+/// What becomes of the words around the members of a group.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnGroup {
+    /// They stay.
+    Keep,
+    /// They stay unless a mail program might read an address in them: a name with `@`, or comments.
+    KeepPlain,
+    /// They go: the members stand by themselves, and a group without members goes.
+    Open,
+}
+
 /// What became of a list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Rewritten {
@@ -45,18 +58,18 @@ pub enum Rewritten {
 impl AddressList {
     /// Rewrites the list entry by entry. `value` is what the list was parsed from, `field_name` the name of its field.
     ///
-    /// Kept entries keep their own bytes. Groups stay groups; one that loses all of its members goes, one that had none
-    /// stays. `decide` is asked once about each address, in order.
+    /// Kept entries keep their own bytes. A group that loses all of its members goes; one that had none stays, unless
+    /// groups are opened. `decide` is asked once about each address, in order.
     pub fn rewrite(
         &self,
         field_name: &str,
         value: &[u8],
-        on_malformed: OnMalformed,
+        (on_malformed, on_group): (OnMalformed, OnGroup),
         mut decide: impl FnMut(&NamedAddress) -> Decision,
     ) -> Rewritten {
-        let mut plan = Planner { on_malformed, decide: &mut decide };
-        let pieces: Vec<Piece<'_>> = self.entries.iter().map(|entry| plan.entry(entry)).collect();
-        if pieces.iter().all(|piece| matches!(piece, Piece::Raw(_))) {
+        let mut plan = Planner { value, on_malformed, on_group, decide: &mut decide, has_opened: false };
+        let pieces: Vec<Piece<'_>> = self.entries.iter().flat_map(|entry| plan.entry(entry)).collect();
+        if !plan.has_opened && pieces.iter().all(|piece| matches!(piece, Piece::Raw(_))) {
             return Rewritten::Unchanged;
         }
         if pieces.iter().all(|piece| matches!(piece, Piece::Nothing)) {
@@ -77,28 +90,47 @@ enum Piece<'l> {
 }
 
 struct Planner<'d> {
+    value: &'d [u8],
     on_malformed: OnMalformed,
+    on_group: OnGroup,
     decide: &'d mut dyn FnMut(&NamedAddress) -> Decision,
+    has_opened: bool,
 }
 
 impl Planner<'_> {
-    fn entry<'l>(&mut self, entry: &'l Entry) -> Piece<'l> {
+    fn entry<'l>(&mut self, entry: &'l Entry) -> Vec<Piece<'l>> {
         match entry {
-            Entry::Mailbox(mailbox) => self.mailbox(mailbox),
+            Entry::Mailbox(mailbox) => vec![self.mailbox(mailbox)],
             Entry::Group(group) => self.group(group),
-            Entry::Malformed(span) => self.malformed(span),
+            Entry::Malformed(span) => vec![self.malformed(span)],
         }
     }
 
-    fn group<'l>(&mut self, group: &'l Group) -> Piece<'l> {
+    fn group<'l>(&mut self, group: &'l Group) -> Vec<Piece<'l>> {
         let members: Vec<Piece<'l>> = group.members.iter().map(|member| self.member(member)).collect();
-        if members.iter().all(|piece| matches!(piece, Piece::Raw(_))) {
-            return Piece::Raw(&group.span);
+        if self.opens(group) {
+            self.has_opened = true;
+            return if members.is_empty() { vec![Piece::Nothing] } else { members };
         }
-        if members.iter().all(|piece| matches!(piece, Piece::Nothing)) {
-            return Piece::Nothing;
+        vec![if members.iter().all(|piece| matches!(piece, Piece::Raw(_))) {
+            Piece::Raw(&group.span)
+        } else if members.iter().all(|piece| matches!(piece, Piece::Nothing)) {
+            Piece::Nothing
+        } else {
+            Piece::Group(&group.name_span, members)
+        }]
+    }
+
+    /// A comment anywhere in a group counts: where it belongs to is read in different ways.
+    fn opens(&self, group: &Group) -> bool {
+        let has = |span: &Range<usize>, octet| {
+            self.value.get(span.clone()).is_some_and(|bytes| memchr(octet, bytes).is_some())
+        };
+        match self.on_group {
+            OnGroup::Keep => false,
+            OnGroup::KeepPlain => has(&group.name_span, b'@') || has(&group.span, b'('),
+            OnGroup::Open => true,
         }
-        Piece::Group(&group.name_span, members)
     }
 
     fn member<'l>(&mut self, member: &'l Member) -> Piece<'l> {

@@ -147,7 +147,7 @@ fn rewritten(
     on_malformed: OnMalformed,
     decide: impl FnMut(&NamedAddress) -> Decision,
 ) -> String {
-    match parse(value.as_bytes()).rewrite("To", value.as_bytes(), on_malformed, decide) {
+    match parse(value.as_bytes()).rewrite("To", value.as_bytes(), (on_malformed, OnGroup::Keep), decide) {
         Rewritten::Unchanged => "unchanged".to_owned(),
         Rewritten::Empty => "empty".to_owned(),
         Rewritten::Field(field) => String::from_utf8(field.as_bytes().to_vec()).unwrap(),
@@ -285,7 +285,7 @@ proptest! {
         let keep_even = |mailbox: &NamedAddress| {
             if mailbox.span.start.is_multiple_of(2) { Decision::Keep } else { Decision::Drop }
         };
-        if let Rewritten::Field(field) = list.rewrite("To", &value, OnMalformed::Drop, keep_even) {
+        if let Rewritten::Field(field) = list.rewrite("To", &value, (OnMalformed::Drop, OnGroup::Keep), keep_even) {
             let message = crate::mail::Message::parse(bytes::Bytes::copy_from_slice(field.as_bytes()));
             prop_assert_eq!(message.fields().len(), 1);
             let again = parse(message.value(&message.fields()[0]));

@@ -7,6 +7,7 @@ use crate::admin::records::{Alias, AliasChange, MailboxRef, NewAlias, Page};
 use crate::admin::{RegistryError, records};
 use crate::mail::{Address, Timestamp};
 use crate::relay::alias::{AccountId, AliasId, DomainId, MailboxId, Mode, Refusal};
+use crate::relay::recipient::is_role;
 use crate::store::Store;
 use crate::store::changes::Change;
 use crate::store::contract::{Fault, StoreError};
@@ -14,17 +15,10 @@ use crate::store::engine::{Inserted, Transaction, Value, values};
 use crate::store::rows::{AliasOwnerRow, AliasRow, DomainOwnerRow, IdRow, MailboxOfRow, MailboxRow, Word};
 use crate::store::statements::{self, MANY};
 
-/// Local parts that belong to whoever runs the domain (RFC 5321, section 4.5.1; RFC 2142).
-const ROLES: [&str; 2] = ["postmaster", "abuse"];
 /// Longest display name, remark and search, in characters.
 const LONGEST_NAME: usize = 255;
 const LONGEST_NOTE: usize = 10_000;
 const LONGEST_SEARCH: usize = 255;
-
-/// Whether the address is one that no alias may have.
-pub(in crate::store) fn is_role(address: &Address) -> bool {
-    ROLES.iter().any(|role| address.local().eq_ignore_ascii_case(role))
-}
 
 pub(super) fn check_new(new: &NewAlias) -> Answer<()> {
     if is_role(&new.address) {
@@ -353,17 +347,6 @@ mod tests {
     fn wildcards_in_a_search_are_only_characters() {
         assert_eq!(like("50%_off!").unwrap(), "%50!%!_off!!%");
         assert!(like(&"x".repeat(256)).is_err());
-    }
-
-    #[test]
-    fn roles_are_known_in_any_case() {
-        for (address, role) in [
-            ("postmaster@example.com", true),
-            ("ABUSE@example.com", true),
-            ("postmaster2@example.com", false),
-        ] {
-            assert_eq!(is_role(&address.parse().unwrap()), role, "{address}");
-        }
     }
 
     #[test]

@@ -19,7 +19,7 @@ use super::engine::{Transaction, values};
 use super::rows::IdRow;
 use super::statements;
 
-pub(super) use aliases::{AliasRowToInsert, insert as insert_alias, is_role};
+pub(super) use aliases::{AliasRowToInsert, insert as insert_alias};
 
 /// Rows of one page at most.
 const LARGEST_PAGE: u32 = 1000;
