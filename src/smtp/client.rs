@@ -386,9 +386,15 @@ impl Session {
         }
     }
 
-    /// Not now, whatever the server says: the reply is not about the message.
+    /// Not now, whatever the server says: the reply is about the host or about us, and not about the message. A 5xx
+    /// becomes 451; what the server said stays.
     fn deferred(&self, reply: &Response) -> Outcome {
         match reply.code {
+            500.. => {
+                let (subject, detail) =
+                    reply.enhanced.map_or((0, 0), |(_, subject, detail)| (subject, detail));
+                Outcome::Deferred(self.local_failure(451, (4, subject, detail), reply.to_string()))
+            }
             400..500 => Outcome::Deferred(self.failure(reply)),
             _ => self.unexpected(reply),
         }

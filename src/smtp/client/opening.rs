@@ -1,7 +1,8 @@
 //! From the greeting to a session that takes mail: EHLO or HELO, STARTTLS, AUTH.
 //!
-//! Whatever goes wrong here is about the host, not about a message: another host may do better. A wrong password or a
-//! missing extension defers mail and does not return it, because an administrator can mend it.
+//! Whatever goes wrong here is about the host or about us, not about a message: another host may do better. A refusal
+//! for good, a wrong password or a missing extension defers mail and does not return it, because an administrator can
+//! mend it.
 
 use zeroize::Zeroizing;
 
@@ -45,7 +46,7 @@ impl Opening {
             Self::Greeting => greeted(session, reply),
             Self::Ehlo => ehlo_answered(session, reply),
             Self::Helo if reply.class() == Class::Done => opened(session, Capabilities::default()),
-            Self::Helo => fail(session.refused(reply)),
+            Self::Helo => fail(session.deferred(reply)),
             Self::StartTls(capabilities) => starttls_answered(session, capabilities, reply),
             Self::Handshake => fail(session.unexpected(reply)),
             Self::Auth(step, capabilities) => auth_answered(session, step, capabilities, reply),
@@ -64,11 +65,11 @@ impl Opening {
     }
 }
 
-/// 521 and 554 here mean that the host takes no mail at all (RFC 7504; RFC 5321, section 3.1).
+/// 521 and 554 here mean that the host takes no mail at all (RFC 7504; RFC 5321, section 3.1), or none of ours.
 fn greeted(session: &Session, reply: &Response) -> Step {
     match reply.class() {
         Class::Done => say_ehlo(session),
-        _ => fail(session.refused(reply)),
+        _ => fail(session.deferred(reply)),
     }
 }
 
@@ -83,7 +84,7 @@ fn ehlo_answered(session: &Session, reply: &Response) -> Step {
         Class::Never if session.channel == Channel::Clear => {
             say(Opening::Helo, format!("HELO {}\r\n", session.settings.helo).into_bytes())
         }
-        _ => fail(session.refused(reply)),
+        _ => fail(session.deferred(reply)),
     }
 }
 

@@ -205,6 +205,32 @@ fn a_421_in_mid_pipeline_ends_it() {
     assert!(!dialogue.client.is_ready());
 }
 
+/// A host that refuses everybody, or wants a login, says nothing of the message.
+#[test]
+fn refusals_of_the_host_return_no_mail() {
+    for (script, expected) in [
+        ("S: 554 5.7.1 not you", "host deferred 451 4.7.1"),
+        ("S: 521 no mail here", "host deferred 451 4.0.0"),
+        (
+            "S: 220 mx\nC: EHLO relay.example.com\nS: 550 5.7.1 a\nC: HELO relay.example.com\nS: 550 5.7.1 b",
+            "host deferred 451 4.7.1",
+        ),
+    ] {
+        let dialogue = Dialogue::new(settings(TlsMode::Never), to_one()).run(script);
+        assert_eq!(dialogue.summary(), expected, "{script}");
+        let Action::HostFailed(Outcome::Deferred(failure)) = dialogue.action else { panic!("{script}") };
+        assert!(script.ends_with(&failure.text), "{}", failure.text);
+    }
+    for code in [530, 535, 538] {
+        let mail = format!("C: MAIL FROM:<from@example.com>\nS: {code} 5.7.0 x\n= deferred 451 4.7.0");
+        Dialogue::new(settings(TlsMode::Never), to_one()).run(OPEN_PLAIN).run(&mail);
+        let rcpt = format!(
+            "C: MAIL FROM:<from@example.com>\nS: 250 ok\nC: RCPT TO:<a@example.net>\nS: {code} x\n= deferred 451 4.0.0"
+        );
+        Dialogue::new(settings(TlsMode::Never), to_one()).run(OPEN_PLAIN).run(&rcpt);
+    }
+}
+
 #[test]
 fn a_session_carries_one_message_after_another() {
     Dialogue::new(settings(TlsMode::Never), to_one()).run(OPEN_PIPELINING).run(
@@ -348,7 +374,7 @@ fn every_state_and_every_answer() {
     let message = format!("{data}S: 354 go\n");
     let dot = format!("{message}DOT\n");
     let (odd_one, not_now, never) = ("deferred 451 4.5.0", "deferred 450 4.0.0", "rejected 550 5.0.0");
-    let never_host = "host rejected 550 5.0.0";
+    let never_host = "host deferred 451 4.0.0";
     let states: [(&str, &str, [&str; 4], [&str; 3]); 10] = [
         ("greeting", "", ["write Ehlo", odd, no, never_host], LOST_HOST),
         ("ehlo", hello, ["ready", odd, no, "write Ehlo"], LOST_HOST),

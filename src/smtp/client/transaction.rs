@@ -173,7 +173,7 @@ impl Transaction {
     }
 
     fn command_refused(mut self, command: Command, session: &Session, reply: &Response) -> Step {
-        let outcome = session.refused(reply);
+        let outcome = if wants_login(reply) { session.deferred(reply) } else { session.refused(reply) };
         match command {
             // Without a fresh start it is not known what the next commands would do.
             Command::Reset => return self.close(&outcome),
@@ -283,6 +283,12 @@ impl Transaction {
     fn outcomes(self) -> Vec<Outcome> {
         self.recipients.into_iter().map(Recipient::into_outcome).collect()
     }
+}
+
+/// The server wants a login, another one, or TLS before it (RFC 4954, section 6). The message is not at fault: an
+/// administrator can mend that.
+fn wants_login(reply: &Response) -> bool {
+    matches!(reply.code, 530 | 535 | 538)
 }
 
 impl Command {
