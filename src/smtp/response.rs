@@ -2,11 +2,12 @@
 //!
 //! [`ResponseParser`] takes octets in whatever pieces the network gives them and says complete, incomplete or
 //! invalid. It is lenient where real servers are careless: a line may end with LF alone, its text may hold any
-//! octets, a line may be a bare code, and where the codes of a multi-line reply differ the last one counts. It is
-//! bounded: 512 octets of a line are kept and the rest is skipped, and a reply has at most 128 lines.
+//! octets, and a line may be a bare code. It is bounded: 512 octets of a line are kept and the rest is skipped, and a
+//! reply has at most 128 lines.
 //!
-//! Fatal is a line that does not start with a reply code, and a reply that does not end. What follows on such a
-//! connection has no meaning: it must be closed.
+//! Fatal is a line that does not start with a reply code, one whose code differs from that of the line before in the same
+//! reply (RFC 5321, section 4.2.1), and a reply that does not end. What follows on such a connection has no meaning: it
+//! must be closed.
 
 use std::fmt;
 
@@ -72,7 +73,8 @@ impl fmt::Display for Response {
 /// Why octets are not a reply.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidResponse {
-    /// A line does not start with a code from 200 to 599, or something else than blank or `-` follows the code.
+    /// A line does not start with a code from 200 to 599, or with another one than the lines before it, or something else
+    /// than blank or `-` follows the code.
     #[error("the server's answer is not an SMTP reply")]
     NotAReply,
     /// More than [`MAX_LINES`] lines.
@@ -85,6 +87,8 @@ pub enum InvalidResponse {
 pub struct ResponseParser {
     /// The start of the line that has not ended yet, at most [`MAX_LINE`] octets.
     line: Vec<u8>,
+    /// The code of the lines that have ended.
+    code: Option<u16>,
     lines: Vec<String>,
 }
 
@@ -109,12 +113,6 @@ impl ResponseParser {
         Ok(None)
     }
 
-    /// Whether nothing of a next reply has been seen.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.line.is_empty() && self.lines.is_empty()
-    }
-
     fn keep(&mut self, octets: &[u8]) {
         let room = MAX_LINE - self.line.len();
         self.line.extend_from_slice(octets.get(..room).unwrap_or(octets));
@@ -122,11 +120,15 @@ impl ResponseParser {
 
     fn end_line(&mut self) -> Result<Option<Response>, InvalidResponse> {
         let line = parse_line(&self.line)?;
+        if self.code.is_some_and(|code| code != line.code) {
+            return Err(InvalidResponse::NotAReply);
+        }
         if self.lines.len() == MAX_LINES {
             return Err(InvalidResponse::TooLong);
         }
         self.lines.push(line.text);
         self.line.clear();
+        self.code = line.more.then_some(line.code);
         if line.more {
             return Ok(None);
         }
@@ -228,7 +230,6 @@ mod tests {
             (b"250-a\r\n250-SIZE 10\n250 b\r\n", reply(250, None, &["a", "SIZE 10", "b"])),
             (b"550-5.1.1 no\r\n550 5.1.1 user\r\n", reply(550, Some((5, 1, 1)), &["no", "user"])),
             (b"450 5.1.1 mixed\r\n", reply(450, None, &["5.1.1 mixed"])),
-            (b"250-a\r\n550 5.7.1 b\r\n", reply(550, Some((5, 7, 1)), &["a", "b"])),
             (b"354 2.0.0 go\r\n", reply(354, None, &["2.0.0 go"])),
             (b"550 5.1 no\r\n", reply(550, None, &["5.1 no"])),
             (b"550 5.1.1.1 no\r\n", reply(550, None, &["5.1.1.1 no"])),
@@ -253,6 +254,8 @@ mod tests {
             "250a\r\n",
             " 250 a\r\n",
             "HTTP/1.1 200 OK\r\n",
+            "250-a\r\n550 5.7.1 b\r\n",
+            "550-a\r\n550-b\r\n250 c\r\n",
         ] {
             assert_eq!(read_all(input.as_bytes()), Err(InvalidResponse::NotAReply), "{input:?}");
         }
