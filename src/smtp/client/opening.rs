@@ -125,7 +125,7 @@ fn auth_answered(session: &Session, step: AuthStep, capabilities: Capabilities, 
         (Class::Done, AuthStep::Verdict) => ready(capabilities),
         (Class::GoOn, _) => auth_continued(session, step, capabilities, reply),
         (Class::NotNow | Class::Never, _) => fail(login_refused(session, reply)),
-        (Class::Done, _) => fail(session.unexpected(reply)),
+        (Class::Done, _) => fail(login_confused(session, reply)),
     }
 }
 
@@ -133,14 +133,24 @@ fn auth_continued(session: &Session, step: AuthStep, capabilities: Capabilities,
     let answer = session.settings.credentials.as_ref().and_then(|login| auth::answer(login, step));
     match answer {
         Some((next, octets)) => say_secret(Opening::Auth(next, capabilities), octets),
-        None => fail(session.unexpected(reply)),
+        None => fail(login_confused(session, reply)),
     }
 }
 
 /// The message waits until the password is mended.
 fn login_refused(session: &Session, reply: &Response) -> Outcome {
-    let text = format!("the server refused the login: {reply}");
+    let text = format!("the server refused the login: {}", codes(reply));
     Outcome::Deferred(session.local_failure(454, (4, 7, 8), text))
+}
+
+fn login_confused(session: &Session, reply: &Response) -> Outcome {
+    let text = format!("the server answered the login out of turn: {}", codes(reply));
+    Outcome::Deferred(session.local_failure(451, (4, 5, 0), text))
+}
+
+/// What a server says to a login without its words: it may repeat the credentials in them, and outcomes are logged.
+fn codes(reply: &Response) -> String {
+    Response { lines: Vec::new(), ..reply.clone() }.to_string()
 }
 
 fn ready(capabilities: Capabilities) -> Step {

@@ -358,6 +358,19 @@ fn secrets_do_not_show() {
     assert!(!shown.contains("secret") && !shown.contains("jane") && !shown.contains("99, 50"), "{shown}");
 }
 
+/// A server may repeat what it got.
+#[test]
+fn what_is_said_to_a_login_is_not_reported() {
+    let open = "S: 220 mx\nC: EHLO relay.example.com\nS: 250-mx\nS: 250 AUTH PLAIN\nC: AUTH PLAIN AGphbmUAc2VjcmV0\n";
+    for answer in ["S: 535 5.7.8 AGphbmUAc2VjcmV0 is wrong", "S: 334 AGphbmUAc2VjcmV0"] {
+        let settings = with_login(TlsMode::Never, InClear::Allowed);
+        let dialogue = Dialogue::new(settings, to_one()).run(open).run(answer);
+        let Action::HostFailed(Outcome::Deferred(failure)) = dialogue.action else { panic!("{answer}") };
+        assert!(!failure.text.contains("AGphbmU"), "{}", failure.text);
+        assert!(failure.text.contains(answer.get(3..6).unwrap()), "{}", failure.text);
+    }
+}
+
 /// Every state against every kind of answer: 2xx, 3xx, 4xx, 5xx, junk, a closed connection, silence.
 #[test]
 fn every_state_and_every_answer() {
