@@ -151,6 +151,7 @@ fn outbound(settings: &Settings) -> Result<Outbound, StartError> {
         port: SMTP_PORT,
         dns: Dns::new(&settings.dns_servers)?,
         budget: settings.delivery.direct_timeout,
+        after_dot: smtp_out::AFTER_DOT,
     })?)
 }
 

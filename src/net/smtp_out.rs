@@ -6,8 +6,12 @@
 //! lacks what the message needs only leads to the next. When all have failed the most telling failure is reported;
 //! it is permanent only if every host's is.
 //!
-//! All of this ends at the deadline of [`Options::budget`]. No single connect gets more than half of what is left of
-//! it, so one dead host does not use it up.
+//! All of this up to the final dot ends at the deadline of [`Options::budget`]. While another host or address could be
+//! tried, opening a session (connect, greeting, EHLO, TLS, login) gets half of what is left of it, so a host that is dead
+//! or silent does not use it up. When not all could be tried the outcome is never a refusal for good.
+//!
+//! The reply to the final dot has [`AFTER_DOT`], whatever the budget: to give up there would cost a second copy with each
+//! new try, and most senders wait that long.
 //!
 //! What it does not do: no queue, no second try later, no reuse of connections yet, no MTA-STS and no DANE.
 
@@ -31,13 +35,17 @@ use crate::smtp::Failure;
 use crate::smtp::client::{Credentials, Envelope, InClear, Settings, TlsMode};
 use crate::smtp::stuffing::has_bare_newline;
 
-use connection::{Connection, OpenError};
+use connection::{Connection, OpenError, half_way_to};
 use route::NextHop;
 
 /// Hosts of one next hop that are tried; a domain may list thousands.
 const MAX_HOSTS: usize = 10;
 /// Addresses of one host that are tried.
 const MAX_ADDRESSES: usize = 8;
+
+/// How long the reply to the final dot may take. RFC 5321 (section 4.5.3.2.6) has ten minutes; so long waits the sender
+/// of the message as well, and it must get its answer before it gives up.
+pub const AFTER_DOT: Duration = Duration::from_secs(5 * 60);
 
 /// How mail goes out.
 #[derive(Debug, Clone)]
@@ -50,8 +58,10 @@ pub struct Options {
     pub port: u16,
     /// Who is asked for names.
     pub dns: Dns,
-    /// How long one delivery may take, over all hosts.
+    /// How long one delivery may take up to the final dot, over all hosts.
     pub budget: Duration,
+    /// How long the reply to the final dot may take: [`AFTER_DOT`], but for tests.
+    pub after_dot: Duration,
 }
 
 /// Delivers directly to the next hop.
@@ -84,11 +94,14 @@ impl Outbound {
             Err(outcome) => return outcome,
         };
         let mut failures = Failures::default();
-        for host in next_hop.hosts.iter().take(MAX_HOSTS) {
-            match self.try_host(&next_hop, host, job).await {
+        for (host, others) in with_others(next_hop.hosts.iter().take(MAX_HOSTS), Others::None) {
+            match self.try_host(&next_hop, host, others, job).await {
                 Attempt::Definite(outcome) => return outcome,
                 Attempt::Next(outcome) => failures.add(outcome),
             }
+        }
+        if next_hop.hosts.len() > MAX_HOSTS {
+            failures.add(untried());
         }
         failures.most_telling()
     }
@@ -98,17 +111,25 @@ impl Outbound {
         timeout_at(job.deadline, find).await.unwrap_or_else(|_| Err(route::dns_too_slow()))
     }
 
-    async fn try_host(&self, next_hop: &NextHop, host: &HostName, job: &Job) -> Attempt {
+    async fn try_host(&self, next_hop: &NextHop, host: &HostName, others: Others, job: &Job) -> Attempt {
         let addresses = match self.addresses(next_hop, host, job).await {
             Ok(addresses) => addresses,
             Err(outcome) => return Attempt::Next(outcome),
         };
         let mut failures = Failures::default();
-        for ip in addresses.into_iter().take(MAX_ADDRESSES) {
+        if addresses.len() > MAX_ADDRESSES {
+            failures.add(untried());
+        }
+        for (ip, others) in with_others(addresses.into_iter().take(MAX_ADDRESSES), others) {
             if Instant::now() >= job.deadline {
+                failures.add(untried());
                 break;
             }
-            let target = Target { next_hop, host, ip };
+            let open_until = match others {
+                Others::Left => half_way_to(job.deadline),
+                Others::None => job.deadline,
+            };
+            let target = Target { next_hop, host, ip, open_until };
             match self.try_address(&target, job).await {
                 Attempt::Definite(outcome) => return Attempt::Definite(outcome),
                 Attempt::Next(outcome) => failures.add(outcome),
@@ -139,15 +160,12 @@ impl Outbound {
 
     /// Connects; when a handshake that nobody insisted on fails, once more in clear (RFC 7435, section 3).
     async fn open(&self, target: &Target<'_>, job: &Job) -> Result<Connection, Outcome> {
-        let opened =
-            Connection::open(target, self.settings(target, target.tls_mode()), &self.tls, job.deadline);
-        match opened.await {
+        match Connection::open(target, self.settings(target, target.tls_mode()), &self.tls).await {
             Ok(connection) => Ok(connection),
             Err(OpenError::Handshake(_)) if target.may_go_clear() => {
                 debug!(delivery = %job.id, host = %target.label(), "TLS handshake failed, trying in clear");
                 let settings = self.settings(target, TlsMode::Never);
-                let opened = Connection::open(target, settings, &self.tls, job.deadline).await;
-                opened.map_err(OpenError::into_outcome)
+                Connection::open(target, settings, &self.tls).await.map_err(OpenError::into_outcome)
             }
             Err(error) => Err(error.into_outcome()),
         }
@@ -169,7 +187,7 @@ impl Transport for Outbound {
         if has_bare_newline(&content.head) || has_bare_newline(&content.body) {
             return rejected(554, (5, 6, 0), "the message has a CR or LF that is not part of a CRLF");
         }
-        let job = Job::new(delivery, Instant::now() + self.options.budget);
+        let job = Job::new(delivery, &self.options);
         let outcome = self.try_hosts(&job).await;
         debug!(delivery = %job.id, outcome = %kind(&outcome), "delivery tried");
         outcome
@@ -182,11 +200,13 @@ struct Job {
     to: crate::mail::Address,
     envelope: Envelope,
     segments: [Bytes; 2],
+    /// For all up to the final dot.
     deadline: Instant,
+    after_dot: Duration,
 }
 
 impl Job {
-    fn new(delivery: Delivery, deadline: Instant) -> Self {
+    fn new(delivery: Delivery, options: &Options) -> Self {
         let Delivery { id, from, to, content } = delivery;
         let envelope = Envelope {
             from,
@@ -195,7 +215,9 @@ impl Job {
             eight_bit: content.eight_bit,
             smtputf8: content.smtputf8,
         };
-        Self { id, to, envelope, segments: [content.head, content.body], deadline }
+        let deadline = Instant::now() + options.budget;
+        let segments = [content.head, content.body];
+        Self { id, to, envelope, segments, deadline, after_dot: options.after_dot }
     }
 }
 
@@ -204,6 +226,8 @@ struct Target<'a> {
     next_hop: &'a NextHop,
     host: &'a HostName,
     ip: IpAddr,
+    /// When the session must be open.
+    open_until: Instant,
 }
 
 impl Target<'_> {
@@ -248,8 +272,24 @@ enum Attempt {
     Next(Outcome),
 }
 
+/// Whether there is somebody else to try.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Others {
+    Left,
+    None,
+}
+
+/// Each with whether others are left after it; `last` is what counts for the last.
+fn with_others<T>(list: impl Iterator<Item = T>, last: Others) -> impl Iterator<Item = (T, Others)> {
+    let mut list = list.peekable();
+    std::iter::from_fn(move || {
+        let item = list.next()?;
+        Some((item, if list.peek().is_some() { Others::Left } else { last }))
+    })
+}
+
 async fn converse(mut connection: Connection, job: &Job) -> Attempt {
-    let answer = connection.deliver(job.envelope.clone(), &job.segments).await;
+    let answer = connection.deliver(job).await;
     connection.farewell();
     match answer {
         Ok(outcome @ Outcome::Deferred(_)) | Err(outcome) => Attempt::Next(outcome),
@@ -297,6 +337,11 @@ fn kind(outcome: &Outcome) -> String {
         Outcome::Deferred(failure) => with("deferred", failure),
         Outcome::Uncertain(failure) => with("uncertain", failure),
     }
+}
+
+/// Of those that were not tried nobody knows whether they would have taken the message.
+fn untried() -> Outcome {
+    deferred((4, 4, 1), "not all hosts of this destination could be tried")
 }
 
 fn rejected(code: u16, enhanced: (u8, u16, u16), text: &str) -> Outcome {

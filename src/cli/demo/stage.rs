@@ -156,6 +156,7 @@ fn sender_to(relay: SocketAddr) -> Result<Outbound, StageError> {
         port: relay.port(),
         dns: Dns::new(&[])?,
         budget: PATIENCE,
+        after_dot: PATIENCE,
     })?)
 }
 

@@ -5,28 +5,34 @@
 //! The one thing that must be right here is when the session is told that the message was sent: as soon as the last
 //! octet was handed to the socket or to TLS, before the flush, because from then on the server may have the final
 //! dot. A write that fails or times out with octets left has not sent it: `write` takes octets or says no, and TLS
-//! encrypts none that it did not take.
+//! encrypts none that it did not take. Before each write it is seen whether the server has spoken already: a reply that
+//! was there before the final dot is not the reply to it.
+//!
+//! Three times count, one after the other: that of the opening, that of the delivery, and, from the final dot on, that of
+//! [`AFTER_DOT`](super::AFTER_DOT).
 
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Buf as _, Bytes, BytesMut};
+use futures_util::FutureExt as _;
 use rustls::ClientConfig;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
+use tokio::task::yield_now;
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 use tokio_util::either::Either;
 
-use super::{Connectors, Outcome, Scheme, Settings, Target};
+use super::{Connectors, Job, Outcome, Scheme, Settings, Target};
 use crate::net::tls::server_name;
 use crate::smtp::Failure;
-use crate::smtp::client::{Action, Channel, Client, Envelope, Input, Loss, Phase};
+use crate::smtp::client::{Action, Channel, Client, Input, Loss, Phase};
 use crate::smtp::stuffing::Stuffed;
 
-/// How long a connect may take (and never more than half of what is left of the budget).
+/// How long a connect may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long a server that broke off may take to say why.
 const LAST_WORDS: Duration = Duration::from_secs(1);
@@ -42,6 +48,7 @@ pub(super) struct Connection {
     stream: Stream,
     client: Client,
     buffer: BytesMut,
+    /// Of what is going on now.
     deadline: Instant,
 }
 
@@ -61,13 +68,13 @@ impl OpenError {
 }
 
 impl Connection {
-    /// Connects and speaks until the session takes mail.
+    /// Connects and speaks until the session takes mail, within the time that the target has for it.
     pub(super) async fn open(
         target: &Target<'_>,
         settings: Arc<Settings>,
         tls: &Connectors,
-        deadline: Instant,
     ) -> Result<Self, OpenError> {
+        let deadline = target.open_until;
         let config = Self::config(target, tls)?;
         let tcp = connect(target, deadline).await.map_err(|error| failed(target, (4, 4, 1), &error))?;
         let (stream, channel) = if target.next_hop.scheme == Scheme::Smtps {
@@ -109,7 +116,9 @@ impl Connection {
         let Either::Left(tcp) = self.stream else {
             return Err(OpenError::Failed(out_of_step()));
         };
-        match handshake(tcp, config, target, self.deadline).await {
+        // When it fails there must be time to try in clear.
+        let until = if target.may_go_clear() { half_way_to(self.deadline) } else { self.deadline };
+        match handshake(tcp, config, target, until).await {
             Ok(stream) => Ok(Self { stream, ..self }),
             Err(error) => match self.client.handle(Input::Lost(Loss::Failed(error.to_string()))) {
                 Action::HostFailed(outcome) => Err(OpenError::Handshake(outcome)),
@@ -119,15 +128,12 @@ impl Connection {
     }
 
     /// One transaction for one recipient: the outcome, or (`Err`) why this host cannot take the message at all.
-    pub(super) async fn deliver(
-        &mut self,
-        envelope: Envelope,
-        segments: &[Bytes],
-    ) -> Result<Outcome, Outcome> {
-        let first = self.client.send(envelope);
+    pub(super) async fn deliver(&mut self, job: &Job) -> Result<Outcome, Outcome> {
+        self.deadline = job.deadline;
+        let first = self.client.send(job.envelope.clone());
         let mut action = self.drive(first).await;
         if action == Action::SendMessage {
-            let sent = self.send_message(segments).await;
+            let sent = self.send_message(&job.segments, job.after_dot).await;
             action = self.drive(sent).await;
         }
         match action {
@@ -190,9 +196,12 @@ impl Connection {
         lost(timeout_at(limit(phase, self.deadline), write).await)
     }
 
-    async fn send_message(&mut self, segments: &[Bytes]) -> Action {
+    async fn send_message(&mut self, segments: &[Bytes], after_dot: Duration) -> Action {
         let mut message = Stuffed::new(segments);
         while message.has_remaining() {
+            if let Some(action) = self.interrupted().await {
+                return action;
+            }
             let write = self.stream.write_buf(&mut message);
             let written = timeout_at(limit(Phase::DataBlock, self.deadline), write).await;
             match lost(written) {
@@ -202,10 +211,28 @@ impl Connection {
             }
         }
         let action = self.client.handle(Input::MessageSent);
+        self.deadline = Instant::now() + after_dot;
         let flushed = timeout_at(limit(Phase::DataBlock, self.deadline), self.stream.flush()).await;
         match lost(flushed) {
             Ok(()) => action,
             Err(loss) => self.client.handle(Input::Lost(loss)),
+        }
+    }
+
+    /// What the server has sent while the message was not yet whole, without waiting for it: none of it can be the reply
+    /// to the final dot, so the session ends.
+    async fn interrupted(&mut self) -> Option<Action> {
+        // The runtime learns that a socket can be read when it asks the system, which it does between tasks.
+        yield_now().await;
+        let spoke = || Loss::Failed("the server spoke before the end of the message".to_owned());
+        match self.stream.read_buf(&mut self.buffer).now_or_never()? {
+            Ok(0) => Some(self.client.handle(Input::Lost(Loss::Closed))),
+            Ok(_) => match self.received() {
+                // The start of a reply; the rest may follow.
+                Action::Read { .. } => Some(self.last_words(spoke()).await),
+                action => Some(action),
+            },
+            Err(error) => Some(self.client.handle(Input::Lost(Loss::Failed(error.to_string())))),
         }
     }
 
@@ -224,10 +251,8 @@ impl Connection {
 }
 
 async fn connect(target: &Target<'_>, deadline: Instant) -> io::Result<TcpStream> {
-    let now = Instant::now();
-    let share = deadline.saturating_duration_since(now) / 2;
     let connecting = TcpStream::connect(target.socket());
-    let tcp = timeout_at(now + share.min(CONNECT_TIMEOUT), connecting).await??;
+    let tcp = timeout_at(deadline.min(Instant::now() + CONNECT_TIMEOUT), connecting).await??;
     // Commands are small and each waits for its reply.
     tcp.set_nodelay(true)?;
     Ok(tcp)
@@ -243,6 +268,12 @@ async fn handshake(
     let shaking = connector.connect(server_name(target.host, target.ip), tcp);
     let stream = timeout_at(limit(Phase::Handshake, deadline), shaking).await??;
     Ok(Either::Right(Box::new(stream)))
+}
+
+/// Half of what is left until `deadline`.
+pub(super) fn half_way_to(deadline: Instant) -> Instant {
+    let now = Instant::now();
+    now + deadline.saturating_duration_since(now) / 2
 }
 
 fn limit(phase: Phase, deadline: Instant) -> Instant {

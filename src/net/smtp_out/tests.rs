@@ -1,7 +1,8 @@
 //! Deliveries over loopback to a server that follows a script.
 //!
 //! A script has one step a line: `S:` it sends a line, `C:` a line must come that starts with this, `TEXT` reads up
-//! to the final dot, `CLOSE` breaks off. `TLS` shakes hands. A script that ends waits for the client to close.
+//! to the final dot, `CLOSE` breaks off, `TLS` shakes hands, `WAIT` is silent for so many milliseconds. A script that
+//! ends waits for the client to close.
 
 use super::*;
 use crate::mail::Address;
@@ -37,6 +38,8 @@ impl Scripted {
                 }
                 ("TEXT", _) => self.text = self.hear(b"\r\n.\r\n").await,
                 ("TLS", _) => self.shake_hands().await,
+                ("WAIT", text) => tokio::time::sleep(Duration::from_millis(text.parse().unwrap())).await,
+                ("REST", _) => break,
                 ("CLOSE", _) => return self.text,
                 _ => panic!("no such step: {line}"),
             }
@@ -136,6 +139,7 @@ fn options(dns: SocketAddr) -> Options {
         port: 25,
         dns: Dns::new(&[dns]).unwrap(),
         budget: Duration::from_secs(20),
+        after_dot: AFTER_DOT,
     }
 }
 
@@ -283,7 +287,29 @@ async fn a_silent_server_costs_no_more_than_the_budget() {
         let server = Server::start(&[&script]).await;
         let mut outbound = to(&server);
         outbound.options.budget = Duration::from_millis(300);
+        outbound.options.after_dot = Duration::from_millis(300);
         assert_eq!(deliver(&outbound).await, expected);
+    }
+}
+
+/// To give up would be to deliver it again with the next try.
+#[tokio::test]
+async fn a_server_may_need_longer_than_the_budget_after_the_dot() {
+    let slow = format!("{HELLO}{ENVELOPE}S: 250 ok\\n250 ok\\n354 go\nTEXT\nWAIT 900\nS: 250 ok\nC: QUIT");
+    let server = Server::start(&[&slow]).await;
+    let mut outbound = to(&server);
+    outbound.options.budget = Duration::from_millis(600);
+    assert_eq!(deliver(&outbound).await, "delivered");
+}
+
+/// What was said before the dot is not the answer to it. The message is larger than all socket buffers.
+#[tokio::test]
+async fn a_reply_before_the_dot_does_not_count() {
+    let body = b"0123456789012345678901234567890\r\n".repeat(1_000_000);
+    for (stray, expected) in [("250 2.0.0 ok", "deferred 451 4.5.0"), ("451 4.3.0 x", "deferred 451 4.3.0")] {
+        let script = format!("{HELLO}{ENVELOPE}S: 250 ok\\n250 ok\\n354 go\nC: Subject\nS: {stray}\nREST");
+        let server = Server::start(&[&script]).await;
+        assert_eq!(kind(&to(&server).deliver(message(&body)).await), expected, "{stray}");
     }
 }
 
@@ -385,7 +411,8 @@ fn a_password_leaves_this_machine_only_in_tls() {
         (Scheme::StartTls, "127.0.0.1", InClear::Refused),
     ] {
         let ip: IpAddr = ip.parse().unwrap();
-        let target = Target { next_hop: &next_hop(scheme), host: &HostName::Ip(ip), ip };
+        let target =
+            Target { next_hop: &next_hop(scheme), host: &HostName::Ip(ip), ip, open_until: Instant::now() };
         assert_eq!(target.in_clear(), expected, "{scheme:?} {ip}");
     }
 }
@@ -406,6 +433,43 @@ async fn the_second_host_is_tried_when_the_first_is_away() {
     let Outcome::Delivered(delivered) = outcome else { panic!("{outcome:?}") };
     assert_eq!(delivered.host, format!("b.example.net[127.0.0.2]:{port}"));
     server.texts().await;
+}
+
+/// It takes the connection and says nothing.
+#[tokio::test]
+async fn a_silent_host_leaves_time_for_the_second() {
+    let silent = Server::start_at("127.0.0.3:0", &[""], None).await;
+    let port = silent.address.port();
+    let second = Server::start_at(&format!("127.0.0.2:{port}"), &[&taking()], None).await;
+    let mut outbound = to_mx(TWO_HOSTS, port).await;
+    outbound.options.budget = Duration::from_secs(2);
+    assert_eq!(deliver(&outbound).await, "delivered");
+    second.texts().await;
+}
+
+/// Ten hosts are tried, all of which lack an extension; the eleventh might have it.
+#[tokio::test]
+async fn hosts_that_were_not_tried_refuse_nothing() {
+    const MANY: zone::Records = &[
+        ("example.net.", "MX", "1 h.example.net."),
+        ("example.net.", "MX", "2 h.example.net."),
+        ("example.net.", "MX", "3 h.example.net."),
+        ("example.net.", "MX", "4 h.example.net."),
+        ("example.net.", "MX", "5 h.example.net."),
+        ("example.net.", "MX", "6 h.example.net."),
+        ("example.net.", "MX", "7 h.example.net."),
+        ("example.net.", "MX", "8 h.example.net."),
+        ("example.net.", "MX", "9 h.example.net."),
+        ("example.net.", "MX", "10 h.example.net."),
+        ("example.net.", "MX", "11 h.example.net."),
+        ("h.example.net.", "A", "127.0.0.3"),
+    ];
+    let plain = format!("{HELLO}C: QUIT\nS: 221 bye");
+    let server = Server::start_at("127.0.0.3:0", &[plain.as_str(); MAX_HOSTS], None).await;
+    let outbound = to_mx(MANY, server.address.port()).await;
+    let mut eight_bit = message("grüße\r\n".as_bytes());
+    eight_bit.content.eight_bit = true;
+    assert_eq!(kind(&outbound.deliver(eight_bit).await), "deferred 451 4.4.1");
 }
 
 #[tokio::test]
