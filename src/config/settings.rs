@@ -58,7 +58,7 @@ pub struct Smtp {
     pub max_recipients: usize,
     /// At a time.
     pub max_connections: usize,
-    /// At a time, from one address.
+    /// At a time, from one address; an IPv6 /64 counts as one.
     pub max_connections_per_ip: usize,
     /// What becomes of a line that does not end with CR LF.
     pub bare_newline: BareNewline,
@@ -78,11 +78,11 @@ pub enum BareNewline {
 /// Mail going out.
 #[derive(Debug, Clone)]
 pub struct Delivery {
-    /// How long a sender waits for the outcome.
+    /// How long a delivery may take, up to the final dot.
     pub direct_timeout: Duration,
     /// A URL with the scheme `smtp`, `smtp+starttls` or `smtps`, perhaps with a login; none means the MX of each domain.
     pub smarthost: Option<SecretString>,
-    /// Bytes of messages under way; at least [`Smtp::max_message_size`].
+    /// Bytes of messages under way; at least [`Smtp::max_message_size`] and 128 KiB.
     pub max_memory: u64,
 }
 
@@ -169,17 +169,20 @@ impl Meaning<'_> {
     }
 }
 
-/// A message that is allowed must also fit: else it would be put off for ever.
+/// What one message takes beyond its size: the next read (32 KiB), rounded up to steps of 64 KiB.
+const MEMORY_MARGIN: u64 = 128 * 1024;
+
+/// A message that is allowed must also fit, if only when it is alone: else it would be put off for ever.
 fn check_memory(settings: &Settings, layers: &Layers) -> Result<(), ConfigError> {
     let (memory, message) = (settings.delivery.max_memory, settings.smtp.max_message_size);
-    if memory >= message {
+    if memory >= message.saturating_add(MEMORY_MARGIN) {
         return Ok(());
     }
     let memory_typed = layers.is_typed(&table::MAX_MEMORY.spec);
     let spec = if memory_typed { &table::MAX_MEMORY.spec } else { &table::MAX_MESSAGE_SIZE.spec };
     let problem = format!(
-        "found a max_memory of {} and a max_message_size of {}: the largest message would never fit; \
-         raise delivery.max_memory or lower smtp.max_message_size",
+        "found a max_memory of {} and a max_message_size of {}: the largest message and 128KiB to read it \
+         would never fit; raise delivery.max_memory or lower smtp.max_message_size",
         size_in_words(memory),
         size_in_words(message)
     );

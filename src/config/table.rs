@@ -85,7 +85,7 @@ pub(super) static MAX_CONNECTIONS_PER_IP: Key<usize> = Key::new(
     "smtp.max_connections_per_ip",
     "50",
     |raw| read::count(raw, 1..=1_000_000),
-    "Most connections at a time from one address.",
+    "Most connections at a time from one address. An IPv6 /64 counts as one address.",
 );
 
 pub(super) static BARE_NEWLINE: Key<BareNewline> = Key::new(
@@ -163,7 +163,7 @@ pub(super) static DIRECT_TIMEOUT: Key<Duration> = Key::new(
     "delivery.direct_timeout",
     r#""20s""#,
     |raw| read::duration(raw, SECOND..=10 * MINUTE),
-    "How long a sender waits for that at most.",
+    "How long a delivery may take at most, up to the final dot. The answer to that is waited for up to 5 minutes.",
 );
 
 pub(super) static SMARTHOST: Key<Option<SecretString>> = Key::new(
