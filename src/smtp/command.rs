@@ -306,12 +306,13 @@ fn set<T>(parameter: &mut Option<T>, value: Option<T>) -> Result<(), CommandErro
     Ok(())
 }
 
-/// `1*20DIGIT` (RFC 1870, section 5) that fits 64 bits.
+/// `1*20DIGIT` (RFC 1870, section 5). What does not fit 64 bits is as large as can be: too large, and not malformed.
 fn size(value: &[u8]) -> Option<u64> {
-    if !value.iter().all(u8::is_ascii_digit) || value.len() > 20 {
+    if value.is_empty() || !value.iter().all(u8::is_ascii_digit) || value.len() > 20 {
         return None;
     }
-    std::str::from_utf8(value).ok()?.parse().ok()
+    let digits = value.iter().map(|digit| u64::from(digit - b'0'));
+    Some(digits.fold(0, |size: u64, digit| size.saturating_mul(10).saturating_add(digit)))
 }
 
 fn body_type(value: &[u8]) -> Option<BodyType> {
