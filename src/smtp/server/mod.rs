@@ -56,9 +56,9 @@ pub enum Input<R> {
     Verdict(Reply),
     /// There is no memory for the rest of the message: it is read to its end, and then this is the reply.
     OutOfMemory(Reply),
-    /// The client was silent for too long.
+    /// The client was silent for too long, or its message took too long.
     TimedOut,
-    /// The server stops: an open message is still taken, then the session ends.
+    /// The server stops: an open message is still taken if it ends before [`Input::TimedOut`], then the session ends.
     ShuttingDown,
 }
 

@@ -73,6 +73,11 @@ impl Message {
         self.body.len()
     }
 
+    /// Whether nothing of it is kept, because it will be refused.
+    pub(super) fn is_given_up(&self) -> bool {
+        self.refusal.is_some() || self.decoder.fault().is_some()
+    }
+
     /// The same message, of which nothing is kept any more.
     pub(super) fn given_up(self, refusal: Reply) -> Self {
         Self { body: Vec::new(), refusal: Some(refusal), ..self }
@@ -81,7 +86,7 @@ impl Message {
     /// Takes what is in the buffer; what is refused is not kept.
     pub(super) fn take(&mut self, buffer: &[u8]) -> Decoded {
         let decoded = self.decoder.decode(buffer, &mut self.body);
-        if self.refusal.is_some() || self.decoder.fault().is_some() {
+        if self.is_given_up() {
             self.body = Vec::new();
         }
         decoded

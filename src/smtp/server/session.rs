@@ -19,6 +19,9 @@ use super::{Action, Input, Settings};
 
 /// Commands that bring no message nearer and are free between two messages; each one more counts as an error.
 const FREE_COMMANDS: u32 = 100;
+/// Replies of 4xx and 5xx that a session may get between two messages that were taken. Many recipients of many
+/// transactions may be put off in good faith; a session that gets nothing else is of no use to its client.
+const MAX_REFUSALS: u32 = 100;
 /// How a TLS client starts: a handshake record of any version (RFC 8446, section 5.1).
 const TLS_HANDSHAKE: &[u8] = &[0x16, 0x03];
 
@@ -31,6 +34,8 @@ pub struct ServerSession<R> {
     output: Vec<u8>,
     /// Since the last message that was taken.
     errors: u32,
+    /// Replies of 4xx and 5xx since the last message that was taken.
+    refusals: u32,
     /// Since the last message that was taken.
     idle_commands: u32,
     shutting_down: bool,
@@ -69,6 +74,7 @@ impl<R> ServerSession<R> {
             lines,
             output: Vec::new(),
             errors: 0,
+            refusals: 0,
             idle_commands: 0,
             shutting_down: false,
         }
@@ -103,6 +109,12 @@ impl<R> ServerSession<R> {
         matches!(self.state, State::Data(..))
     }
 
+    /// Whether octets of a message that comes are kept: not of one that will be refused anyway.
+    #[must_use]
+    pub fn is_keeping(&self) -> bool {
+        matches!(&self.state, State::Data(_, _, message) if !message.is_given_up())
+    }
+
     /// Changes the state by what happened outside. An action ends it; otherwise the buffer is next.
     fn take_in(&mut self, input: Input<R>) -> Option<Action<R>> {
         let state = mem::replace(&mut self.state, State::Closed);
@@ -126,6 +138,9 @@ impl<R> ServerSession<R> {
             (Input::ShuttingDown, state) if state.reads() => {
                 self.shutting_down = true;
                 self.state = state;
+            }
+            (Input::TimedOut, state) if state.reads() && self.shutting_down => {
+                self.end(&reply::SHUTTING_DOWN);
             }
             (Input::TimedOut, state) if state.reads() => self.end(&reply::TIMED_OUT),
             _ => self.end(&reply::OUT_OF_STEP),
@@ -335,6 +350,7 @@ impl<R> ServerSession<R> {
     fn verdict(&mut self, reply: &Reply, greeting: Greeting) {
         if reply.is_positive() {
             self.errors = 0;
+            self.refusals = 0;
             self.idle_commands = 0;
         }
         self.answer(reply, State::Greeted(greeting));
@@ -359,7 +375,8 @@ impl<R> ServerSession<R> {
 
     fn say(&mut self, reply: &Reply) {
         reply.write_to(&mut self.output);
-        if self.errors >= self.settings.max_errors {
+        self.refusals = self.refusals.saturating_add(u32::from(reply.code() >= 400));
+        if self.errors >= self.settings.max_errors || self.refusals >= MAX_REFUSALS {
             self.end(&reply::TOO_MANY_ERRORS);
         }
     }

@@ -251,6 +251,7 @@ fn what_is_too_big_is_not_held() {
         driver.feed(&[b'x'; 100]);
         assert!(driver.session.held() <= 1000 && driver.buffer.is_empty());
     }
+    assert!(!driver.session.is_keeping());
     assert_eq!(driver.session.held(), 0);
     assert_eq!(driver.code_of("\r\n."), 552);
     assert!(driver.delivered.is_empty());
@@ -284,6 +285,24 @@ fn errors_are_forgotten_when_a_message_is_taken() {
     let output = driver.take_output();
     assert_eq!(output.lines().count(), 21);
     assert!(driver.closed && output.ends_with("421 4.7.0 Too many errors\r\n"));
+}
+
+#[test]
+fn a_session_that_is_only_put_off_ends() {
+    let mut driver = Driver::after(TO_SENDER);
+    driver.feed(&b"RCPT TO:<later@example.com>\r\n".repeat(200));
+    let output = driver.take_output();
+    assert_eq!(output.lines().count(), 101);
+    assert!(driver.closed && output.ends_with("421 4.7.0 Too many errors\r\n"));
+}
+
+#[test]
+fn a_stop_does_not_wait_for_the_rest_of_a_message() {
+    let mut driver = Driver::after(TO_DATA);
+    driver.tell(Input::ShuttingDown);
+    driver.feed(b"a part");
+    driver.tell(Input::TimedOut);
+    assert!(driver.closed && driver.take_output().starts_with("421 4.3.2 "));
 }
 
 #[test]
