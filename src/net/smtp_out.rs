@@ -31,9 +31,9 @@ use super::smarthost::{HostName, Scheme, Smarthost};
 use super::tls::Connectors;
 use crate::mail::DomainName;
 use crate::relay::ports::{Delivery, Outcome, Transport};
-use crate::smtp::Failure;
 use crate::smtp::client::{Credentials, Envelope, InClear, Settings, TlsMode};
 use crate::smtp::stuffing::has_bare_newline;
+use crate::smtp::{Failure, Words};
 
 use connection::{Connection, OpenError, half_way_to};
 use route::NextHop;
@@ -345,11 +345,22 @@ fn untried() -> Outcome {
 }
 
 fn rejected(code: u16, enhanced: (u8, u16, u16), text: &str) -> Outcome {
-    Outcome::Rejected(Failure { code, enhanced, text: text.to_owned(), host: None })
+    Outcome::Rejected(Failure { code, enhanced, text: text.to_owned(), words: Words::Ours, host: None })
 }
 
 fn deferred(enhanced: (u8, u16, u16), text: &str) -> Outcome {
-    Outcome::Deferred(Failure { code: 451, enhanced, text: text.to_owned(), host: None })
+    Outcome::Deferred(Failure { code: 451, enhanced, text: text.to_owned(), words: Words::Ours, host: None })
+}
+
+/// The same outcome, with the host that it is about.
+fn at_host(outcome: Outcome, host: &HostName) -> Outcome {
+    let named = |failure| Failure { host: Some(host.to_string()), ..failure };
+    match outcome {
+        Outcome::Delivered(_) => outcome,
+        Outcome::Rejected(failure) => Outcome::Rejected(named(failure)),
+        Outcome::Deferred(failure) => Outcome::Deferred(named(failure)),
+        Outcome::Uncertain(failure) => Outcome::Uncertain(named(failure)),
+    }
 }
 
 #[cfg(test)]

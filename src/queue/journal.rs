@@ -8,7 +8,7 @@ use crate::relay::ports::{Delivery, Outcome};
 use crate::relay::recipient::Recipient;
 use crate::relay::redact::Redactor;
 use crate::relay::transaction::TransactionId;
-use crate::smtp::{Failure, Reply, Transaction};
+use crate::smtp::{Failure, Reply, Transaction, Words};
 
 /// How long the stages of a transaction took.
 #[derive(Debug)]
@@ -115,10 +115,18 @@ impl Journal {
             host = failure.host,
             code = failure.code,
             enhanced = format!("{class}.{subject}.{detail}"),
-            reason = self.redactor.text(&failure.text),
+            reason = self.reason(failure),
             took_ms,
             "delivery"
         );
+    }
+
+    /// What went wrong. Our own words always show: they are what an operator needs at three in the morning.
+    fn reason<'a>(&self, failure: &'a Failure) -> &'a str {
+        match failure.words {
+            Words::Ours => &failure.text,
+            Words::Theirs => self.redactor.text(&failure.text),
+        }
     }
 
     /// A delivery that an earlier attempt of the same transaction has made.

@@ -19,7 +19,7 @@ use crate::relay::ports::{
 use crate::relay::recipient::Recipient;
 use crate::relay::redact::Redactor;
 use crate::relay::testing;
-use crate::smtp::{Delivered, Failure, ForwardPath, Reply, ReversePath, Transaction};
+use crate::smtp::{Delivered, Failure, ForwardPath, Reply, ReversePath, Transaction, Words};
 
 /// A directory in memory.
 #[derive(Debug, Default)]
@@ -129,8 +129,13 @@ impl Transport for Arc<NextHop> {
     async fn deliver(&self, delivery: Delivery) -> Outcome {
         let behaviour = self.behaviour.lock().get(&delivery.to).copied();
         self.sent.lock().push(delivery);
-        let failure =
-            |code, enhanced| Failure { code, enhanced, text: "me@example.net".to_owned(), host: None };
+        let failure = |code, enhanced| Failure {
+            code,
+            enhanced,
+            text: "me@example.net".to_owned(),
+            words: Words::Theirs,
+            host: None,
+        };
         match behaviour {
             None => Outcome::Delivered(Delivered { host: "mx".to_owned(), reply: "250 ok".to_owned() }),
             Some(Behaviour::Reject) => Outcome::Rejected(failure(550, (5, 1, 1))),

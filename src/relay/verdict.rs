@@ -130,10 +130,16 @@ fn partial_refusal(refused: &[&(Address, Fate)], id: TransactionId) -> Reply {
 mod tests {
     use super::*;
     use crate::mail::Timestamp;
-    use crate::smtp::Delivered;
+    use crate::smtp::{Delivered, Words};
 
     fn failure(code: u16, enhanced: (u8, u16, u16)) -> Failure {
-        Failure { code, enhanced, text: "me@example.net is unknown".to_owned(), host: None }
+        Failure {
+            code,
+            enhanced,
+            text: "me@example.net is unknown".to_owned(),
+            words: Words::Theirs,
+            host: None,
+        }
     }
 
     fn delivered() -> Outcome {

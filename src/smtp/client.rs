@@ -29,7 +29,7 @@ use secrecy::SecretString;
 use zeroize::Zeroizing;
 
 use super::response::{Response, ResponseParser};
-use super::{Failure, Outcome, ReversePath};
+use super::{Failure, Outcome, ReversePath, Words};
 use crate::mail::{Address, DomainName};
 
 pub use capabilities::{Capabilities, Extension, Mechanism};
@@ -367,14 +367,19 @@ impl State {
 impl Session {
     /// A failure that the server did not word.
     fn local_failure(&self, code: u16, enhanced: (u8, u16, u16), text: String) -> Failure {
-        Failure { code, enhanced, text, host: Some(self.peer.clone()) }
+        Failure { code, enhanced, text, words: Words::Ours, host: Some(self.peer.clone()) }
+    }
+
+    /// A failure of which the server worded a part.
+    fn quoted_failure(&self, code: u16, enhanced: (u8, u16, u16), text: String) -> Failure {
+        Failure { words: Words::Theirs, ..self.local_failure(code, enhanced, text) }
     }
 
     /// A failure in the server's words.
     fn failure(&self, reply: &Response) -> Failure {
         let class = if reply.code >= 500 { 5 } else { 4 };
         let enhanced = reply.enhanced.filter(|enhanced| enhanced.0 == class).unwrap_or((class, 0, 0));
-        self.local_failure(reply.code, enhanced, reply.text())
+        self.quoted_failure(reply.code, enhanced, reply.text())
     }
 
     /// 5xx is for good, 4xx is for now.
@@ -393,7 +398,7 @@ impl Session {
             500.. => {
                 let (subject, detail) =
                     reply.enhanced.map_or((0, 0), |(_, subject, detail)| (subject, detail));
-                Outcome::Deferred(self.local_failure(451, (4, subject, detail), reply.to_string()))
+                Outcome::Deferred(self.quoted_failure(451, (4, subject, detail), reply.to_string()))
             }
             400..500 => Outcome::Deferred(self.failure(reply)),
             _ => self.unexpected(reply),
@@ -403,7 +408,7 @@ impl Session {
     /// A reply that has no meaning at this point.
     fn unexpected(&self, reply: &Response) -> Outcome {
         let text = format!("the server answered out of turn: {reply}");
-        Outcome::Deferred(self.local_failure(451, (4, 5, 0), text))
+        Outcome::Deferred(self.quoted_failure(451, (4, 5, 0), text))
     }
 
     /// The driver broke the order that this module's header tells. It costs the connection, not the message.

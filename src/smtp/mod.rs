@@ -74,8 +74,19 @@ pub struct Failure {
     pub enhanced: (u8, u16, u16),
     /// Text of the remote reply, or what went wrong on our side.
     pub text: String,
+    /// Whose words the text is in.
+    pub words: Words,
     /// The host that answered or could not be reached; absent when none was.
     pub host: Option<String>,
+}
+
+/// Whose words a text is in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Words {
+    /// Ours: they name no address, and may stand in any log.
+    Ours,
+    /// The other server's, wholly or in part: they may name the mailbox.
+    Theirs,
 }
 
 /// What became of a message for one recipient.

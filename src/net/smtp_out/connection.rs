@@ -28,9 +28,9 @@ use tokio_util::either::Either;
 
 use super::{Connectors, Job, Outcome, Scheme, Settings, Target};
 use crate::net::tls::server_name;
-use crate::smtp::Failure;
 use crate::smtp::client::{Action, Channel, Client, Input, Loss, Phase};
 use crate::smtp::stuffing::Stuffed;
+use crate::smtp::{Failure, Words};
 
 /// How long a connect may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
@@ -291,7 +291,8 @@ fn lost<T>(result: Result<io::Result<T>, tokio::time::error::Elapsed>) -> Result
 fn failed(target: &Target<'_>, enhanced: (u8, u16, u16), error: &io::Error) -> OpenError {
     let what = if enhanced.1 == 7 { "TLS" } else { "connecting" };
     let text = format!("{what} failed: {error}");
-    OpenError::Failed(Outcome::Deferred(Failure { code: 451, enhanced, text, host: Some(target.label()) }))
+    let host = Some(target.label());
+    OpenError::Failed(Outcome::Deferred(Failure { code: 451, enhanced, text, words: Words::Ours, host }))
 }
 
 /// The session asked for something that makes no sense here; it is a mistake of ours, and costs one try.

@@ -1,6 +1,6 @@
 //! Which hosts a message goes to.
 
-use super::{Options, Outcome, Scheme, Search, deferred, rejected};
+use super::{Options, Outcome, Scheme, Search, at_host, deferred, rejected};
 use crate::mail::{Address, DomainName, Host};
 use crate::net::dns::{self, Dns, DnsFailure};
 use crate::net::smarthost::{HostName, Login};
@@ -38,12 +38,13 @@ impl NextHop {
     /// What it means that a host has no address. A smarthost that cannot be found is a mistake of ours, and no reason
     /// to return mail.
     pub(super) fn unknown_host(&self, host: &HostName, failure: &DnsFailure) -> Outcome {
-        let text = format!("{host}: {failure}");
-        match failure {
+        let text = format!("a mail host cannot be found: {failure}");
+        let outcome = match failure {
             DnsFailure::Temporary(_) => deferred((4, 4, 3), &text),
             _ if self.search == Search::Allowed => deferred((4, 4, 4), &text),
             _ => rejected(550, (5, 4, 4), &text),
-        }
+        };
+        at_host(outcome, host)
     }
 }
 
@@ -52,15 +53,15 @@ pub(super) fn dns_too_slow() -> Outcome {
 }
 
 async fn mx_hosts(dns: &Dns, domain: &DomainName, ourselves: &DomainName) -> Result<Vec<HostName>, Outcome> {
-    let hosts = dns.mail_hosts(domain).await.map_err(|failure| no_hosts(domain, &failure))?;
-    let mut hosts = dns::before_ourselves(hosts, ourselves).map_err(|failure| no_hosts(domain, &failure))?;
+    let hosts = dns.mail_hosts(domain).await.map_err(|failure| no_hosts(&failure))?;
+    let mut hosts = dns::before_ourselves(hosts, ourselves).map_err(|failure| no_hosts(&failure))?;
     dns::shuffle_equal(&mut hosts, random);
     Ok(hosts.into_iter().map(|host| HostName::Name(host.name)).collect())
 }
 
 /// The answer to "where does this domain's mail go" when there is no host.
-fn no_hosts(domain: &DomainName, failure: &DnsFailure) -> Outcome {
-    let text = format!("{domain}: {failure}");
+fn no_hosts(failure: &DnsFailure) -> Outcome {
+    let text = failure.to_string();
     match failure {
         // RFC 7505, section 4.1; RFC 7504 for the basic code.
         DnsFailure::NullMx => rejected(556, (5, 1, 10), &text),

@@ -546,7 +546,8 @@ async fn a_smarthost_that_is_not_found_returns_no_mail() {
 
 #[test]
 fn the_most_telling_failure_is_reported() {
-    let failure = |enhanced| Failure { code: 451, enhanced, text: String::new(), host: None };
+    let failure =
+        |enhanced| Failure { code: 451, enhanced, text: String::new(), words: Words::Ours, host: None };
     let said = || Outcome::Deferred(failure((4, 7, 1)));
     let away = || Outcome::Deferred(failure((4, 4, 1)));
     let lacks = || Outcome::Rejected(failure((5, 6, 3)));

@@ -16,7 +16,7 @@ use super::{
     Action, Capabilities, CommandLines, Envelope, Extension, Idle, Outcome, Phase, Session, State, Step,
 };
 use crate::smtp::response::{Class, Response};
-use crate::smtp::{Delivered, Failure, ReversePath};
+use crate::smtp::{Delivered, Failure, ReversePath, Words};
 
 /// Commands in flight. At most 64 commands of half a kilobyte fit every socket buffer, and so do their replies.
 const BATCH: usize = 64;
@@ -256,7 +256,7 @@ impl Transaction {
             Class::NotNow | Class::Never => self.close(&session.refused(reply)),
             Class::GoOn => {
                 let text = format!("the server answered the final dot with {reply}");
-                self.close(&Outcome::Uncertain(session.local_failure(451, (4, 5, 0), text)))
+                self.close(&Outcome::Uncertain(session.quoted_failure(451, (4, 5, 0), text)))
             }
         }
     }
@@ -317,6 +317,7 @@ impl Recipient {
                 code: 451,
                 enhanced: (4, 5, 0),
                 text: "the server said nothing of this recipient".to_owned(),
+                words: Words::Ours,
                 host: None,
             }),
         }
