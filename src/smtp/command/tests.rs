@@ -141,7 +141,6 @@ fn parameters_of_mail() {
         "SIZE=x",
         "SIZE=-1",
         "SIZE=+1",
-        "SIZE=18446744073709551616",
         "SIZE=000000000000000000001",
         "SIZE=1 SIZE=1",
         "BODY=7BIT BODY=7BIT",
