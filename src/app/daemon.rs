@@ -9,10 +9,10 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config::{BareNewline, Settings};
 use crate::net::dns::{Dns, DnsSetupError};
-use crate::net::listener::{BindError, Drained, Limits, Listener};
+use crate::net::listener::{BindError, Drained, Ends, Limits, Listener};
 use crate::net::memory::MemoryBudget;
 use crate::net::smarthost::{Smarthost, SmarthostError};
-use crate::net::smtp_in::{Peer, READ_TIMEOUT, Service, SmtpIn};
+use crate::net::smtp_in::{Service, SmtpIn, Times};
 use crate::net::smtp_out::{self, Outbound};
 use crate::queue::{Client, Intake, Policy};
 use crate::relay::keys::Keys;
@@ -86,7 +86,7 @@ impl Daemon {
         let listener = Listener::bind(&settings.smtp.listen)?;
         let addresses = listener.addresses().to_vec();
         let memory = MemoryBudget::new(settings.delivery.max_memory);
-        let server = SmtpIn::new(Door { intake }, Arc::new(session(settings)), memory, READ_TIMEOUT);
+        let server = SmtpIn::new(Door { intake }, Arc::new(session(settings)), memory, Times::default());
         let (accepting, keeping) = (CancellationToken::new(), CancellationToken::new());
         let serving = tokio::spawn(listener.run(server, limits(settings), accepting.clone()));
         let upkeep = tokio::spawn(upkeep(store.clone(), keeping.clone()));
@@ -185,11 +185,11 @@ struct Door {
 impl Service for Door {
     type Recipient = Recipient;
 
-    async fn recipient(&self, _: &Peer, from: &ReversePath, to: &ForwardPath) -> Result<Recipient, Reply> {
+    async fn recipient(&self, _: Ends, from: &ReversePath, to: &ForwardPath) -> Result<Recipient, Reply> {
         self.intake.recipient(from, to).await
     }
 
-    async fn message(&self, peer: &Peer, transaction: Transaction<Recipient>) -> Reply {
-        self.intake.message(Client { address: peer.address.ip() }, &transaction).await
+    async fn message(&self, ends: Ends, transaction: Transaction<Recipient>) -> Reply {
+        self.intake.message(Client { address: ends.remote.ip() }, &transaction).await
     }
 }

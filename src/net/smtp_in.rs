@@ -6,14 +6,14 @@
 
 use std::future::Future;
 use std::io;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::BytesMut;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpStream;
-use tokio::time::timeout;
+use tokio::sync::Semaphore;
+use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 use crate::smtp::reply;
@@ -23,8 +23,33 @@ use crate::smtp::{ForwardPath, Reply, ReversePath};
 use super::listener::{Ends, Overload, Protocol, Slot};
 use super::memory::{MemoryBudget, Reservation};
 
-/// How long a client may stay silent (RFC 5321, section 4.5.3.2.7).
-pub const READ_TIMEOUT: Duration = Duration::from_secs(5 * 60);
+/// How long the clients may take.
+#[derive(Debug, Clone, Copy)]
+pub struct Times {
+    /// How long one may stay silent.
+    pub silence: Duration,
+    /// How long a message may come at any rate; after that it must have come with [`LEAST_RATE`].
+    pub message: Duration,
+    /// How much longer a message may come when the server stops.
+    pub stopping: Duration,
+}
+
+impl Default for Times {
+    /// Five minutes of silence (RFC 5321, section 4.5.3.2.7), ten for a small message, five seconds at the end.
+    fn default() -> Self {
+        Self {
+            silence: Duration::from_secs(5 * 60),
+            message: Duration::from_secs(10 * 60),
+            stopping: Duration::from_secs(5),
+        }
+    }
+}
+
+/// Octets a second. Each part of a message starts the time of silence anew; without this a client that sends an octet
+/// every few minutes would hold its memory for days.
+const LEAST_RATE: u64 = 4_000;
+/// Connections without a place that may be closing at a time.
+const MAX_LINGERING: usize = 100;
 /// How long the last reply may take: the client has nothing more to gain from it.
 const LAST_WRITE_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long, and for how many octets, a client is listened to after the last reply: closing a socket with unread input
@@ -38,15 +63,6 @@ const MESSAGE_READ: usize = 32 * 1024;
 /// Message memory is reserved in such steps, in octets.
 const MEMORY_STEP: u64 = 64 * 1024;
 
-/// The client of a session.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Peer {
-    /// Where it is.
-    pub address: SocketAddr,
-    /// The address of ours that it came to.
-    pub local: SocketAddr,
-}
-
 /// Who decides about recipients and messages.
 pub trait Service: Send + Sync + 'static {
     /// What is known about an accepted recipient.
@@ -55,7 +71,7 @@ pub trait Service: Send + Sync + 'static {
     /// Takes or refuses a recipient.
     fn recipient(
         &self,
-        peer: &Peer,
+        ends: Ends,
         from: &ReversePath,
         to: &ForwardPath,
     ) -> impl Future<Output = Result<Self::Recipient, Reply>> + Send;
@@ -63,7 +79,7 @@ pub trait Service: Send + Sync + 'static {
     /// Takes over a message. A 2xx says that it is safe.
     fn message(
         &self,
-        peer: &Peer,
+        ends: Ends,
         transaction: Transaction<Self::Recipient>,
     ) -> impl Future<Output = Reply> + Send;
 }
@@ -74,28 +90,23 @@ pub struct SmtpIn<S> {
     service: S,
     settings: Arc<Settings>,
     memory: Arc<MemoryBudget>,
-    read_timeout: Duration,
+    times: Times,
+    lingering: Semaphore,
 }
 
 impl<S: Service> SmtpIn<S> {
-    /// A server over `service`. `read_timeout` is [`READ_TIMEOUT`] but in tests.
+    /// A server over `service`. `times` are the default but in tests.
     #[must_use]
-    pub fn new(
-        service: S,
-        settings: Arc<Settings>,
-        memory: Arc<MemoryBudget>,
-        read_timeout: Duration,
-    ) -> Arc<Self> {
-        Arc::new(Self { service, settings, memory, read_timeout })
+    pub fn new(service: S, settings: Arc<Settings>, memory: Arc<MemoryBudget>, times: Times) -> Arc<Self> {
+        Arc::new(Self { service, settings, memory, times, lingering: Semaphore::new(MAX_LINGERING) })
     }
 }
 
 impl<S: Service> Protocol for SmtpIn<S> {
     async fn serve(self: Arc<Self>, stream: TcpStream, ends: Ends, slot: Slot, stopping: CancellationToken) {
-        let peer = Peer { address: ends.remote, local: ends.local };
-        tracing::debug!(client = %peer.address, "connected");
-        let ended = Connection::new(&self, stream, &peer, slot, stopping).run().await;
-        tracing::debug!(client = %peer.address, ?ended, "disconnected");
+        tracing::debug!(client = %ends.remote, "connected");
+        let ended = Connection::new(&self, stream, ends, slot, stopping).run().await;
+        tracing::debug!(client = %ends.remote, ?ended, "disconnected");
     }
 
     fn refusal(&self, overload: Overload) -> Vec<u8> {
@@ -113,7 +124,7 @@ impl<S: Service> Protocol for SmtpIn<S> {
 /// connections are idle most of the time.
 struct Connection<'a, S: Service, T> {
     server: &'a SmtpIn<S>,
-    peer: &'a Peer,
+    ends: Ends,
     stream: T,
     session: ServerSession<S::Recipient>,
     buffer: BytesMut,
@@ -122,25 +133,22 @@ struct Connection<'a, S: Service, T> {
     slot: Option<Slot>,
     /// Until the session knows that the server stops.
     stopping: Option<CancellationToken>,
+    /// While a message comes.
+    pace: Option<Pace>,
 }
 
 impl<'a, S: Service, T: AsyncRead + AsyncWrite + Unpin + Send> Connection<'a, S, T> {
-    fn new(
-        server: &'a SmtpIn<S>,
-        stream: T,
-        peer: &'a Peer,
-        slot: Slot,
-        stopping: CancellationToken,
-    ) -> Self {
+    fn new(server: &'a SmtpIn<S>, stream: T, ends: Ends, slot: Slot, stopping: CancellationToken) -> Self {
         Self {
             server,
-            peer,
+            ends,
             stream,
             session: ServerSession::new(Arc::clone(&server.settings)),
             buffer: BytesMut::new(),
             memory: None,
             slot: Some(slot),
             stopping: Some(stopping),
+            pace: None,
         }
     }
 
@@ -151,7 +159,7 @@ impl<'a, S: Service, T: AsyncRead + AsyncWrite + Unpin + Send> Connection<'a, S,
             input = match self.session.handle(input, &mut self.buffer) {
                 Action::Read => self.next_input().await?,
                 Action::CheckRecipient { from, to } => {
-                    Input::Recipient(Box::pin(self.server.service.recipient(self.peer, &from, &to)).await)
+                    Input::Recipient(Box::pin(self.server.service.recipient(self.ends, &from, &to)).await)
                 }
                 Action::StartMessage { declared } => Input::StartMessage(self.start_message(declared)),
                 Action::Deliver(transaction) => self.deliver(transaction).await?,
@@ -162,28 +170,46 @@ impl<'a, S: Service, T: AsyncRead + AsyncWrite + Unpin + Send> Connection<'a, S,
 
     /// Sends what is to be said and waits for the client, or for the end of the server.
     async fn next_input(&mut self) -> io::Result<Input<S::Recipient>> {
-        if !self.session.is_receiving() {
+        if !self.session.is_keeping() {
             self.memory = None;
         }
-        self.flush(self.server.read_timeout).await?;
+        self.flush(self.server.times.silence).await?;
         if !self.has_memory_to_read() {
             self.memory = None;
             return Ok(Input::OutOfMemory(reply::OUT_OF_MEMORY.clone()));
         }
         self.make_room();
+        let until = self.read_until();
         tokio::select! {
             biased;
             () = stopped(self.stopping.as_ref()) => {
                 self.stopping = None;
+                if let Some(pace) = &mut self.pace {
+                    pace.end_by(Instant::now() + self.server.times.stopping);
+                }
                 Ok(Input::ShuttingDown)
             }
-            read = timeout(self.server.read_timeout, self.stream.read_buf(&mut self.buffer)) => match read {
+            read = timeout_at(until, self.stream.read_buf(&mut self.buffer)) => match read {
                 Ok(Ok(0)) => Err(io::ErrorKind::UnexpectedEof.into()),
-                Ok(Ok(_)) => Ok(Input::Received),
+                Ok(Ok(octets)) => {
+                    self.pace.iter_mut().for_each(|pace| pace.received += octets as u64);
+                    Ok(Input::Received)
+                }
                 Ok(Err(error)) => Err(error),
                 Err(_) => Ok(Input::TimedOut),
             },
         }
+    }
+
+    /// When the client has been silent for too long, or its message has taken too long.
+    fn read_until(&mut self) -> Instant {
+        let silence = Instant::now() + self.server.times.silence;
+        if !self.session.is_receiving() {
+            self.pace = None;
+            return silence;
+        }
+        let pace = self.pace.get_or_insert_with(|| Pace::new(self.server.times.message));
+        silence.min(pace.deadline())
     }
 
     /// A buffer as large as what is read next deserves; a large one is not kept for commands.
@@ -211,15 +237,19 @@ impl<'a, S: Service, T: AsyncRead + AsyncWrite + Unpin + Send> Connection<'a, S,
     }
 
     async fn deliver(&mut self, transaction: Transaction<S::Recipient>) -> io::Result<Input<S::Recipient>> {
-        self.flush(self.server.read_timeout).await?;
-        let reply = Box::pin(self.server.service.message(self.peer, transaction)).await;
+        self.flush(self.server.times.silence).await?;
+        let reply = Box::pin(self.server.service.message(self.ends, transaction)).await;
         self.memory = None;
         Ok(Input::Verdict(reply))
     }
 
-    /// The last reply. The client's place is free before it can have read it, so that it can come back at once.
+    /// The last reply. The client's place is free before it can have read it, so that it can come back at once. That goes
+    /// for so many connections; when more clients stay after the last reply, each keeps its place until it is closed.
     async fn close(&mut self) -> io::Result<()> {
-        self.slot = None;
+        let lingering = self.server.lingering.try_acquire().ok();
+        if lingering.is_some() {
+            self.slot = None;
+        }
         self.flush(LAST_WRITE_TIMEOUT).await?;
         self.stream.shutdown().await?;
         let mut rest = (&mut self.stream).take(LINGER_OCTETS);
@@ -236,6 +266,31 @@ impl<'a, S: Service, T: AsyncRead + AsyncWrite + Unpin + Send> Connection<'a, S,
             return Ok(());
         }
         timeout(limit, self.stream.write_all(&output)).await?
+    }
+}
+
+/// How a message comes.
+#[derive(Debug)]
+struct Pace {
+    /// At any rate until then, and with [`LEAST_RATE`] after it.
+    grace: Instant,
+    received: u64,
+    /// The latest, when the server stops.
+    end: Option<Instant>,
+}
+
+impl Pace {
+    fn new(grace: Duration) -> Self {
+        Self { grace: Instant::now() + grace, received: 0, end: None }
+    }
+
+    fn end_by(&mut self, end: Instant) {
+        self.end = Some(end);
+    }
+
+    fn deadline(&self) -> Instant {
+        let deadline = self.grace + Duration::from_secs(self.received / LEAST_RATE);
+        self.end.map_or(deadline, |end| end.min(deadline))
     }
 }
 

@@ -20,9 +20,9 @@ use crate::app::surroundings::System;
 use crate::config::{self, Environment};
 use crate::mail::{Address, DomainName, Message};
 use crate::net::dns::Dns;
-use crate::net::listener::{Drained, Limits, Listener};
+use crate::net::listener::{Drained, Ends, Limits, Listener};
 use crate::net::memory::MemoryBudget;
-use crate::net::smtp_in::{Peer, READ_TIMEOUT, Service, SmtpIn};
+use crate::net::smtp_in::{Service, SmtpIn, Times};
 use crate::net::smtp_out::{Options, Outbound};
 use crate::relay::alias::Mode;
 use crate::relay::ports::{Content, Delivery, Outcome, Surroundings as _, Transport as _};
@@ -205,7 +205,8 @@ impl Receiver {
             bare_newline: BareNewline::Reject,
             max_errors: 20,
         };
-        let server = SmtpIn::new(Tray(sender), Arc::new(session), MemoryBudget::new(100 << 20), READ_TIMEOUT);
+        let server =
+            SmtpIn::new(Tray(sender), Arc::new(session), MemoryBudget::new(100 << 20), Times::default());
         let limits = Limits {
             max_connections: 100,
             max_connections_per_ip: 100,
@@ -229,14 +230,14 @@ struct Tray(mpsc::Sender<Arrived>);
 impl Service for Tray {
     type Recipient = Address;
 
-    async fn recipient(&self, _: &Peer, _: &ReversePath, to: &ForwardPath) -> Result<Address, Reply> {
+    async fn recipient(&self, _: Ends, _: &ReversePath, to: &ForwardPath) -> Result<Address, Reply> {
         match to {
             ForwardPath::Address(address) => Ok(address.clone()),
             ForwardPath::Postmaster => Err(Reply::new(550, Enhanced(5, 1, 1), "only full addresses here")),
         }
     }
 
-    async fn message(&self, _: &Peer, transaction: Transaction<Address>) -> Reply {
+    async fn message(&self, _: Ends, transaction: Transaction<Address>) -> Reply {
         let from = match &transaction.from {
             ReversePath::Null => "<>".to_owned(),
             ReversePath::Address(address) => address.to_string(),

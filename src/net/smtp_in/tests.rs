@@ -1,6 +1,8 @@
+use std::net::SocketAddr;
+
 use bytes::Bytes;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use super::*;
@@ -18,14 +20,14 @@ struct Toy {
 impl Service for Toy {
     type Recipient = ();
 
-    async fn recipient(&self, _peer: &Peer, _from: &ReversePath, to: &ForwardPath) -> Result<(), Reply> {
+    async fn recipient(&self, _: Ends, _from: &ReversePath, to: &ForwardPath) -> Result<(), Reply> {
         if to.to_string().starts_with("unknown@") {
             return Err(Reply::new(550, Enhanced(5, 1, 1), "No such alias"));
         }
         Ok(())
     }
 
-    async fn message(&self, _peer: &Peer, transaction: Transaction<()>) -> Reply {
+    async fn message(&self, _: Ends, transaction: Transaction<()>) -> Reply {
         self.bodies.send(transaction.body).unwrap();
         self.verdicts.acquire().await.unwrap().forget();
         Reply::new(250, Enhanced(2, 0, 0), "accepted as 01TEST")
@@ -35,7 +37,7 @@ impl Service for Toy {
 struct Options {
     memory: u64,
     limits: Limits,
-    read_timeout: Duration,
+    times: Times,
     verdicts: usize,
 }
 
@@ -48,7 +50,7 @@ impl Default for Options {
                 max_connections_per_ip: 100,
                 shutdown_deadline: Duration::from_secs(60),
             },
-            read_timeout: Duration::from_secs(60),
+            times: Times::default(),
             verdicts: Semaphore::MAX_PERMITS,
         }
     }
@@ -77,7 +79,7 @@ impl Server {
             max_errors: 20,
         };
         let memory = MemoryBudget::new(options.memory);
-        let smtp = SmtpIn::new(toy, Arc::new(settings), Arc::clone(&memory), options.read_timeout);
+        let smtp = SmtpIn::new(toy, Arc::new(settings), Arc::clone(&memory), options.times);
         let listener = Listener::bind(&["127.0.0.1:0".parse().unwrap()]).unwrap();
         let address = listener.addresses()[0];
         let stopping = CancellationToken::new();
@@ -225,10 +227,72 @@ async fn the_sum_of_connections_is_limited() {
 
 #[tokio::test]
 async fn a_silent_client_is_sent_away() {
-    let server = Server::start(Options { read_timeout: Duration::from_millis(50), ..Options::default() });
+    let server = Server::start(Options {
+        times: Times { silence: Duration::from_millis(50), ..Times::default() },
+        ..Options::default()
+    });
     let mut client = server.client().await;
     client.expect("220 ").await;
     client.expect("421 4.4.2").await;
+    client.expect_end().await;
+}
+
+/// It is never silent for long, but its message does not get on.
+#[tokio::test]
+async fn a_message_that_comes_too_slowly_is_given_up() {
+    let times = Times { message: Duration::from_millis(200), ..Times::default() };
+    let server = Server::start(Options { times, ..Options::default() });
+    let client = server.sending().await;
+    let (reader, mut writer) = client.stream.into_inner().into_split();
+    let dripping = tokio::spawn(async move {
+        while writer.write_all(b"x").await.is_ok() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    });
+    let mut line = String::new();
+    BufReader::new(reader).read_line(&mut line).await.unwrap();
+    assert!(line.starts_with("421 4.4.2"), "{line}");
+    dripping.await.unwrap();
+}
+
+#[test]
+fn a_message_has_time_for_its_size() {
+    let mut pace = Pace::new(Duration::from_secs(600));
+    let grace = pace.deadline();
+    pace.received = 40_000_000;
+    assert_eq!(pace.deadline() - grace, Duration::from_secs(10_000));
+    pace.end_by(grace);
+    assert_eq!(pace.deadline(), grace);
+}
+
+/// Clients that stay after the 221 cannot have more sockets than there are places and some.
+#[tokio::test]
+async fn clients_that_do_not_go_keep_their_places() {
+    let limits = Limits { max_connections: 1, ..Options::default().limits };
+    let server = Server::start(Options { limits, ..Options::default() });
+    let mut stay = Vec::new();
+    let mut refused = false;
+    for _ in 0..MAX_LINGERING + 2 {
+        let mut client = server.client().await;
+        refused = client.line().await.starts_with("421 4.3.2");
+        if refused {
+            break;
+        }
+        client.send(b"QUIT\r\n").await;
+        client.expect("221 ").await;
+        stay.push(client);
+    }
+    assert!(refused && stay.len() > MAX_LINGERING / 2, "{} of them", stay.len());
+}
+
+#[tokio::test]
+async fn a_stop_gives_a_message_a_little_time() {
+    let times = Times { stopping: Duration::from_millis(50), ..Times::default() };
+    let server = Server::start(Options { times, ..Options::default() });
+    let mut client = server.sending().await;
+    client.send(b"a part\r\n").await;
+    server.stopping.cancel();
+    client.expect("421 4.3.2").await;
     client.expect_end().await;
 }
 
@@ -314,9 +378,13 @@ async fn memory_is_shared_and_given_back() {
         third.expect(start).await;
     }
     assert_eq!(server.memory.used(), 2 * MEMORY_STEP);
-    third.send(b"bare\nline\r\n.\r\n").await;
+    // At once, and not only at its end.
+    third.send(b"bare\nline\r\n").await;
+    while server.memory.used() > MEMORY_STEP {
+        tokio::task::yield_now().await;
+    }
+    third.send(b".\r\n").await;
     third.expect("554 5.6.0").await;
-    assert_eq!(server.memory.used(), MEMORY_STEP);
 
     // One that says beforehand that it is too large for what is left is not sent at all.
     third.send(b"MAIL FROM:<> SIZE=70000\r\nRCPT TO:<shop@example.com>\r\nDATA\r\n").await;
