@@ -15,8 +15,6 @@ pub enum Extension {
     SmtpUtf8,
     /// RFC 3207.
     StartTls,
-    /// RFC 2034.
-    EnhancedStatusCodes,
     /// A mechanism of RFC 4954.
     Auth(Mechanism),
     /// A line that we make no use of yet: keyword and parameters as they came.
@@ -76,7 +74,6 @@ fn extensions(line: &str) -> Vec<Extension> {
         Some("8BITMIME") => vec![Extension::EightBitMime],
         Some("SMTPUTF8") => vec![Extension::SmtpUtf8],
         Some("STARTTLS") => vec![Extension::StartTls],
-        Some("ENHANCEDSTATUSCODES") => vec![Extension::EnhancedStatusCodes],
         Some("AUTH") => words.filter_map(mechanism).map(Extension::Auth).collect(),
         _ => vec![Extension::Other(line.to_owned())],
     }
