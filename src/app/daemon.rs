@@ -7,13 +7,13 @@ use std::time::Duration;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use crate::config::{BareNewline, Settings};
+use crate::config::Settings;
 use crate::net::dns::{Dns, DnsSetupError};
 use crate::net::listener::{BindError, Drained, Ends, Limits, Listener};
 use crate::net::memory::MemoryBudget;
-use crate::net::smarthost::{Smarthost, SmarthostError};
+use crate::net::smarthost::HostName;
 use crate::net::smtp_in::{Service, SmtpIn, Times};
-use crate::net::smtp_out::{self, Outbound};
+use crate::net::smtp_out::{self, Ourselves, Outbound};
 use crate::queue::{Client, Intake, Policy};
 use crate::relay::keys::Keys;
 use crate::relay::recipient::Recipient;
@@ -25,8 +25,8 @@ use super::database::{self, DatabaseError, Migrate};
 use super::master_key::{self, MasterKeyError};
 use super::surroundings::System;
 
-/// How long running transactions are waited for at the end.
-const SHUTDOWN_DEADLINE: Duration = Duration::from_secs(30);
+/// How long the replies and the upkeep may take at the end, after the last delivery.
+const SHUTDOWN_MARGIN: Duration = Duration::from_secs(10);
 /// Where MX hosts listen (RFC 5321, section 4.5.4.2).
 const SMTP_PORT: u16 = 25;
 /// Errors of a session without a message in between that end it.
@@ -44,9 +44,12 @@ pub enum StartError {
     /// A listen address.
     #[error(transparent)]
     Bind(#[from] BindError),
-    /// `delivery.smarthost`.
-    #[error("delivery.smarthost: {0}")]
-    Smarthost(#[from] SmarthostError),
+    /// The smarthost is this daemon.
+    #[error(
+        "delivery.smarthost: {0} is an address that this server listens on itself: mail would go round in a circle; \
+         name another server, or leave it empty"
+    )]
+    Loop(SocketAddr),
     /// Name resolution.
     #[error("dns.servers: {0}")]
     Dns(#[from] DnsSetupError),
@@ -75,16 +78,16 @@ impl Daemon {
     pub async fn start(settings: &Settings, migrate: Migrate) -> Result<Self, StartError> {
         let keys = Keys::derive(&*master_key::read_or_make(&settings.master_key)?);
         let store = database::open(&settings.database, migrate).await?;
+        let listener = Listener::bind(&settings.smtp.listen)?;
+        let addresses = listener.addresses().to_vec();
         let intake = Intake::new(
             policy(settings),
             keys.clone(),
             Redactor::new(&keys, settings.telemetry.redact),
             store.clone(),
-            outbound(settings)?,
+            outbound(settings, Ourselves::listening_on(&addresses))?,
             System,
         );
-        let listener = Listener::bind(&settings.smtp.listen)?;
-        let addresses = listener.addresses().to_vec();
         let memory = MemoryBudget::new(settings.delivery.max_memory);
         let server = SmtpIn::new(Door { intake }, Arc::new(session(settings)), memory, Times::default());
         let (accepting, keeping) = (CancellationToken::new(), CancellationToken::new());
@@ -141,13 +144,12 @@ fn policy(settings: &Settings) -> Policy {
     }
 }
 
-fn outbound(settings: &Settings) -> Result<Outbound, StartError> {
-    use secrecy::ExposeSecret;
-    let smarthost = settings.delivery.smarthost.as_ref();
-    let smarthost = smarthost.map(|url| url.expose_secret().parse::<Smarthost>()).transpose()?;
+fn outbound(settings: &Settings, ourselves: Ourselves) -> Result<Outbound, StartError> {
+    refuse_loop(settings, &ourselves)?;
     Ok(Outbound::new(smtp_out::Options {
         hostname: settings.hostname.clone(),
-        smarthost,
+        ourselves,
+        smarthost: settings.delivery.smarthost.clone(),
         port: SMTP_PORT,
         dns: Dns::new(&settings.dns_servers)?,
         budget: settings.delivery.direct_timeout,
@@ -155,15 +157,20 @@ fn outbound(settings: &Settings) -> Result<Outbound, StartError> {
     })?)
 }
 
+/// A smarthost that is named by a name is only found to be ourselves when mail goes there.
+fn refuse_loop(settings: &Settings, ourselves: &Ourselves) -> Result<(), StartError> {
+    let Some(smarthost) = &settings.delivery.smarthost else { return Ok(()) };
+    let HostName::Ip(ip) = smarthost.host else { return Ok(()) };
+    let address = SocketAddr::new(ip, smarthost.port);
+    if ourselves.are_at(address) { Err(StartError::Loop(address)) } else { Ok(()) }
+}
+
 fn session(settings: &Settings) -> smtp::server::Settings {
     smtp::server::Settings {
         hostname: settings.hostname.clone(),
         max_message_size: settings.smtp.max_message_size,
         max_recipients: settings.smtp.max_recipients,
-        bare_newline: match settings.smtp.bare_newline {
-            BareNewline::Reject => smtp::BareNewline::Reject,
-            BareNewline::Normalize => smtp::BareNewline::Normalize,
-        },
+        bare_newline: settings.smtp.bare_newline,
         max_errors: MAX_ERRORS,
     }
 }
@@ -172,7 +179,8 @@ fn limits(settings: &Settings) -> Limits {
     Limits {
         max_connections: settings.smtp.max_connections,
         max_connections_per_ip: settings.smtp.max_connections_per_ip,
-        shutdown_deadline: SHUTDOWN_DEADLINE,
+        // A message whose final dot is out and unanswered is not waited for any longer than the others.
+        shutdown_deadline: settings.delivery.direct_timeout + SHUTDOWN_MARGIN,
     }
 }
 

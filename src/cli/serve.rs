@@ -4,7 +4,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::app::database::Migrate;
 use crate::app::{Daemon, StartError};
-use crate::config::{LogFormat, Settings};
+use crate::config::Settings;
 use crate::telemetry;
 
 use super::database;
@@ -32,16 +32,19 @@ pub async fn run(settings: Settings, migrate: Migrate) -> Result<(), Failure> {
 }
 
 fn start_log(settings: &Settings) -> Result<(), Failure> {
-    let format = match settings.telemetry.log_format {
-        LogFormat::Text => telemetry::LogFormat::Text,
-        LogFormat::Json => telemetry::LogFormat::Json,
-    };
-    telemetry::start(&settings.telemetry.log, format).map_err(|error| Failure::Setup(error.to_string()))
+    telemetry::start(&settings.telemetry.log, settings.telemetry.log_format)
+        .map_err(|error| Failure::Setup(error.to_string()))
 }
 
 fn announce(settings: &Settings, daemon: &Daemon) {
     for address in daemon.addresses() {
         tracing::info!(%address, hostname = %settings.hostname, version = env!("CARGO_PKG_VERSION"), "listening");
+    }
+    if !settings.hostname.as_str().contains('.') {
+        tracing::warn!(
+            hostname = %settings.hostname,
+            "hostname is not a full name: many servers refuse mail from one; set it to the name of this machine in the DNS"
+        );
     }
     if settings.smtp.postmaster.is_none() {
         tracing::warn!(
@@ -54,7 +57,7 @@ impl From<StartError> for Failure {
     fn from(error: StartError) -> Self {
         match error {
             StartError::Database(error) => database::failure(error),
-            StartError::MasterKey(_) | StartError::Smarthost(_) | StartError::Dns(_) => {
+            StartError::MasterKey(_) | StartError::Loop(_) | StartError::Dns(_) => {
                 Self::Setup(error.to_string())
             }
             StartError::Bind(_) | StartError::Tls(_) => Self::Refused(error.to_string()),

@@ -103,7 +103,7 @@ impl Layers {
 
     fn read_variables(&mut self, environment: &Environment) -> Vec<ConfigError> {
         let mut errors = Vec::new();
-        for (name, value) in environment.with_prefix(PREFIX).filter(|(name, _)| *name != FILE_VARIABLE) {
+        for (name, value) in environment.with_prefix(PREFIX).filter(|(name, _)| is_for_us(name)) {
             match variable_entry(name, value) {
                 Ok((path, entry)) => drop(self.variables.insert(path, entry)),
                 Err(error) => errors.push(error),
@@ -260,6 +260,13 @@ fn section_hint(path: &str) -> String {
         Some(name) => format!("the nearest is [{name}]"),
         None => format!("the sections are: {}", names().collect::<Vec<_>>().join(", ")),
     }
+}
+
+/// Kubernetes and Docker tell every container of a service that is called aliasd where it is, with variables that look
+/// like ours. No key is named so: there is no section "port" or "service".
+fn is_for_us(name: &str) -> bool {
+    let is_link = |name: &str| name == "PORT" || name.starts_with("PORT_") || name.starts_with("SERVICE_");
+    name != FILE_VARIABLE && !name.strip_prefix(PREFIX).is_some_and(is_link)
 }
 
 /// What a variable sets, and to what.

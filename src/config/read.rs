@@ -12,6 +12,7 @@ use secrecy::{ExposeSecret, SecretString};
 use tracing_subscriber::EnvFilter;
 
 use crate::mail::{Address, DomainName};
+use crate::net::smarthost::{Smarthost, SmarthostError};
 
 use super::nearest::nearest;
 use super::raw::{Fault, Kind, Raw};
@@ -39,7 +40,15 @@ pub(super) fn boolean(raw: &Raw<'_>) -> Read<bool> {
 pub(super) fn host_name(raw: &Raw<'_>) -> Read<DomainName> {
     let expected = "a host name, such as \"mx.example.com\"";
     let text = raw.text().ok_or_else(|| raw.expected(expected))?;
-    DomainName::parse(text).map_err(|e| raw.expected(format_args!("{expected}: {e}")))
+    let name = DomainName::parse(text).map_err(|e| raw.expected(format_args!("{expected}: {e}")))?;
+    if name.as_str().contains('_') {
+        return Err(raw.expected(format_args!("{expected}: no \"_\" may be in it")));
+    }
+    // RFC 1123, section 2.1: it would look like an address.
+    if name.as_str().rsplit('.').next().is_some_and(|label| label.bytes().all(|b| b.is_ascii_digit())) {
+        return Err(raw.expected(format_args!("{expected}: its last label must not be a number")));
+    }
+    Ok(name)
 }
 
 pub(super) fn path(raw: &Raw<'_>) -> Read<PathBuf> {
@@ -223,13 +232,23 @@ pub(super) fn database(raw: &Raw<'_>) -> Read<Database> {
 }
 
 /// The URL of a smarthost, or none when it is empty.
-pub(super) fn smarthost(raw: &Raw<'_>) -> Read<Option<SecretString>> {
+pub(super) fn smarthost(raw: &Raw<'_>) -> Read<Option<Smarthost>> {
     let text = secret(raw, "a URL or { file = \"…\" }")?;
     if text.expose_secret().is_empty() {
         return Ok(None);
     }
-    url::check_smarthost(text.expose_secret()).map_err(|problem| raw.fault(problem))?;
-    Ok(Some(text))
+    let expected = "expected \"smtp://HOST:PORT\", \"smtp+starttls://HOST:PORT\" or \"smtps://HOST:PORT\", with \
+                    USER:PASSWORD@ before the host when it wants a login";
+    let refused = |why: String| raw.fault(format!("found {}, {expected}: {why}", raw.found()));
+    let smarthost: Smarthost =
+        text.expose_secret().parse().map_err(|e: SmarthostError| refused(e.to_string()))?;
+    if smarthost.shows_login() {
+        return Err(raw.fault(
+            "found a login over smtp:// to another machine, which anybody on the way could read; \
+             use smtp+starttls:// or smtps://",
+        ));
+    }
+    Ok(Some(smarthost))
 }
 
 /// A secret that was typed, or lies in a file.

@@ -8,6 +8,9 @@ use ipnet::IpNet;
 use secrecy::SecretString;
 
 use crate::mail::{Address, DomainName};
+use crate::net::smarthost::Smarthost;
+use crate::smtp::BareNewline;
+use crate::telemetry::LogFormat;
 
 use super::environment::Environment;
 use super::error::{ConfigError, ConfigErrors};
@@ -66,22 +69,13 @@ pub struct Smtp {
     pub postmaster: Option<Address>,
 }
 
-/// What becomes of a line that ends with LF or CR alone.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum BareNewline {
-    /// The message is refused.
-    Reject,
-    /// It becomes CR LF.
-    Normalize,
-}
-
 /// Mail going out.
 #[derive(Debug, Clone)]
 pub struct Delivery {
     /// How long a delivery may take, up to the final dot.
     pub direct_timeout: Duration,
-    /// A URL with the scheme `smtp`, `smtp+starttls` or `smtps`, perhaps with a login; none means the MX of each domain.
-    pub smarthost: Option<SecretString>,
+    /// None means the MX of each domain.
+    pub smarthost: Option<Smarthost>,
     /// Bytes of messages under way; at least [`Smtp::max_message_size`] and 128 KiB.
     pub max_memory: u64,
 }
@@ -95,15 +89,6 @@ pub struct Telemetry {
     pub log_format: LogFormat,
     /// Addresses are hashed.
     pub redact: bool,
-}
-
-/// How a line of the log looks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum LogFormat {
-    /// For people.
-    Text,
-    /// One JSON object.
-    Json,
 }
 
 impl Settings {

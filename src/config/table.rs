@@ -5,14 +5,16 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use ipnet::IpNet;
-use secrecy::SecretString;
 
 use crate::mail::{Address, DomainName};
+use crate::net::smarthost::Smarthost;
+use crate::smtp::BareNewline;
+use crate::telemetry::LogFormat;
 
 use super::keys::{AnyKey, Key, Section};
 use super::nearest::nearest;
 use super::read;
-use super::settings::{BareNewline, Database, LogFormat};
+use super::settings::Database;
 
 const KIB: u64 = 1024;
 const MIB: u64 = 1024 * KIB;
@@ -166,7 +168,7 @@ pub(super) static DIRECT_TIMEOUT: Key<Duration> = Key::new(
     "How long a delivery may take at most, up to the final dot. The answer to that is waited for up to 5 minutes.",
 );
 
-pub(super) static SMARTHOST: Key<Option<SecretString>> = Key::new(
+pub(super) static SMARTHOST: Key<Option<Smarthost>> = Key::new(
     "delivery.smarthost",
     r#""""#,
     read::smarthost,

@@ -5,6 +5,8 @@ use proptest::prelude::*;
 use secrecy::ExposeSecret;
 
 use super::*;
+use crate::smtp::BareNewline;
+use crate::telemetry::LogFormat;
 
 fn machine() -> Environment {
     Environment::default().on_machine("mx.example.com")
@@ -76,7 +78,7 @@ fn sizes_times_networks_and_addresses_are_read() {
         postmaster = "Jane@example.net"
         [delivery]
         direct_timeout = "1m 30s"
-        smarthost = "smtp://user:pw@127.0.0.1:2526"
+        smarthost = "SMTP://user:pw@127.0.0.1:2526"
         max_memory = "1.5GiB"
         [dns]
         servers = ["127.0.0.1:5353", "::1"]
@@ -91,7 +93,7 @@ fn sizes_times_networks_and_addresses_are_read() {
     assert_eq!(read.smtp.bare_newline, BareNewline::Normalize);
     assert_eq!(read.smtp.postmaster.unwrap().as_normal(), "jane@example.net");
     assert_eq!(read.delivery.direct_timeout, Duration::from_secs(90));
-    assert_eq!(read.delivery.smarthost.unwrap().expose_secret(), "smtp://user:pw@127.0.0.1:2526");
+    assert_eq!(read.delivery.smarthost.unwrap().to_string(), "smtp://user@127.0.0.1:2526");
     assert_eq!(read.delivery.max_memory, 3 * 512 * 1024 * 1024);
     assert_eq!(read.dns_servers, ["127.0.0.1:5353".parse().unwrap(), "[::1]:53".parse().unwrap()]);
     assert_eq!(read.trusted_networks, ["192.0.2.0/24".parse().unwrap(), "2001:db8::1/128".parse().unwrap()]);
@@ -100,7 +102,11 @@ fn sizes_times_networks_and_addresses_are_read() {
 #[test]
 fn the_environment_overrides_the_file() {
     let environment = variables(&[
-        ("ALIASD_HOSTNAME", "1234"),
+        ("ALIASD_HOSTNAME", "mx1.example.com"),
+        ("ALIASD_PORT", "tcp://10.0.0.1:25"),
+        ("ALIASD_PORT_25_TCP_ADDR", "10.0.0.1"),
+        ("ALIASD_SERVICE_HOST", "10.0.0.1"),
+        ("ALIASD_SERVICE_PORT_SMTP", "25"),
         ("ALIASD_SMTP__LISTEN", "[\"[::1]:25\"]"),
         ("ALIASD_SMTP__MAX_RECIPIENTS", "7"),
         ("ALIASD_SMTP__MAX_MESSAGE_SIZE", "25MiB"),
@@ -110,7 +116,7 @@ fn the_environment_overrides_the_file() {
         ("PATH", "/bin"),
     ]);
     let read = settings("hostname = \"a.example.com\"\nsmtp.max_recipients = 9\n", &environment);
-    assert_eq!(read.hostname.as_str(), "1234");
+    assert_eq!(read.hostname.as_str(), "mx1.example.com");
     assert_eq!(read.smtp.listen, ["[::1]:25".parse().unwrap()]);
     assert_eq!(read.smtp.max_recipients, 7);
     assert_eq!(read.smtp.max_message_size, 25 * 1024 * 1024);

@@ -8,8 +8,6 @@ use secrecy::SecretString;
 use super::settings::Database;
 
 const DATABASE: &str = "\"sqlite:FILE\" or \"mysql://USER:PASSWORD@HOST:3306/NAME\"";
-const SMARTHOST: &str = "\"smtp://HOST:PORT\", \"smtp+starttls://HOST:PORT\" or \"smtps://HOST:PORT\", \
-                         with USER:PASSWORD@ before the host when it wants a login";
 
 /// Reads `sqlite:FILE`, `sqlite:///FILE` or `mysql://…`.
 ///
@@ -55,25 +53,6 @@ fn check_mysql(rest: &str) -> Result<(), String> {
     }
     if name.split('?').next().unwrap_or_default().is_empty() {
         return wrong("without the name of a database");
-    }
-    Ok(())
-}
-
-/// Checks the scheme and that there is a host.
-///
-/// # Errors
-/// What was found and what was expected.
-pub(super) fn check_smarthost(text: &str) -> Result<(), String> {
-    let Some((scheme, rest)) = text.split_once("://") else {
-        return Err(format!("found a string that is no URL, expected {SMARTHOST}"));
-    };
-    if !["smtp", "smtp+starttls", "smtps"].contains(&scheme) {
-        let found =
-            if is_scheme(scheme) { format!("a URL that starts with \"{scheme}:\"") } else { "no URL".into() };
-        return Err(format!("found {found}, expected {SMARTHOST}"));
-    }
-    if has_no_host(rest) {
-        return Err(format!("found a URL without a host, expected {SMARTHOST}"));
     }
     Ok(())
 }
@@ -134,16 +113,6 @@ mod tests {
             let problem = database(url).unwrap_err();
             assert!(problem.contains(part), "{url}: {problem}");
             assert!(!problem.contains("tops3cret"), "{problem}");
-        }
-    }
-
-    #[test]
-    fn smarthosts_have_one_of_three_schemes_and_a_host() {
-        for url in ["smtp://127.0.0.1:2526", "smtp+starttls://u:p@mx.example.com", "smtps://[::1]:465"] {
-            assert_eq!(check_smarthost(url), Ok(()), "{url}");
-        }
-        for url in ["mx.example.com", "http://mx.example.com", "smtp://", "smtp://user:pw@", "smtp://:25"] {
-            assert!(check_smarthost(url).is_err(), "{url}");
         }
     }
 

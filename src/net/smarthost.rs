@@ -125,6 +125,18 @@ pub enum SmarthostError {
     Nul,
 }
 
+impl Smarthost {
+    /// Whether it has a login that could go out in clear: not over TLS, and not to this machine.
+    #[must_use]
+    pub fn shows_login(&self) -> bool {
+        let here = match &self.host {
+            HostName::Ip(ip) => ip.to_canonical().is_loopback(),
+            HostName::Name(name) => name.as_str() == "localhost",
+        };
+        self.scheme == Scheme::Smtp && self.login.is_some() && !here
+    }
+}
+
 impl FromStr for Smarthost {
     type Err = SmarthostError;
 

@@ -16,6 +16,7 @@
 //! What it does not do: no queue, no second try later, no reuse of connections yet, no MTA-STS and no DANE.
 
 mod connection;
+mod ourselves;
 mod route;
 
 use std::net::{IpAddr, SocketAddr};
@@ -35,6 +36,8 @@ use crate::smtp::client::{Credentials, Envelope, InClear, Settings, TlsMode};
 use crate::smtp::stuffing::has_bare_newline;
 use crate::smtp::{Failure, Words};
 
+pub use ourselves::Ourselves;
+
 use connection::{Connection, OpenError, half_way_to};
 use route::NextHop;
 
@@ -52,6 +55,8 @@ pub const AFTER_DOT: Duration = Duration::from_secs(5 * 60);
 pub struct Options {
     /// Our name: for EHLO, and to see when mail would come back to us.
     pub hostname: DomainName,
+    /// Where we listen: mail must not go there.
+    pub ourselves: Ourselves,
     /// Where all mail goes; absent: to the MX hosts.
     pub smarthost: Option<Smarthost>,
     /// The port of MX hosts and address literals: 25, but for tests.
@@ -149,6 +154,9 @@ impl Outbound {
     }
 
     async fn try_address(&self, target: &Target<'_>, job: &Job) -> Attempt {
+        if self.options.ourselves.are_at(target.socket()) {
+            return Attempt::Next(target.loops());
+        }
         let attempt = match self.open(target, job).await {
             Ok(connection) => converse(connection, job).await,
             Err(outcome) => Attempt::Next(outcome),
@@ -240,6 +248,16 @@ impl Target<'_> {
         match self.host {
             HostName::Name(name) => format!("{name}[{}]:{}", self.ip, self.next_hop.port),
             HostName::Ip(_) => self.socket().to_string(),
+        }
+    }
+
+    /// Mail would come back to us. With a smarthost that is a mistake of ours, and no reason to return mail.
+    fn loops(&self) -> Outcome {
+        let text =
+            "this address is our own: mail would come back to this host, which does not know the recipient";
+        match self.next_hop.search {
+            Search::Allowed => deferred((4, 4, 6), text),
+            Search::Never => rejected(554, (5, 4, 6), text),
         }
     }
 

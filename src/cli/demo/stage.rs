@@ -23,7 +23,7 @@ use crate::net::dns::Dns;
 use crate::net::listener::{Drained, Ends, Limits, Listener};
 use crate::net::memory::MemoryBudget;
 use crate::net::smtp_in::{Service, SmtpIn, Times};
-use crate::net::smtp_out::{Options, Outbound};
+use crate::net::smtp_out::{Options, Ourselves, Outbound};
 use crate::relay::alias::Mode;
 use crate::relay::ports::{Content, Delivery, Outcome, Surroundings as _, Transport as _};
 use crate::smtp::{self, BareNewline, Enhanced, ForwardPath, Reply, ReversePath, Transaction};
@@ -154,6 +154,7 @@ fn sender_to(relay: SocketAddr) -> Result<Outbound, StageError> {
         hostname: DomainName::parse("mx.example.org")?,
         smarthost: Some(format!("smtp://{relay}").parse()?),
         port: relay.port(),
+        ourselves: Ourselves::default(),
         dns: Dns::new(&[])?,
         budget: PATIENCE,
         after_dot: PATIENCE,

@@ -136,6 +136,7 @@ fn options(dns: SocketAddr) -> Options {
     Options {
         hostname: DomainName::parse("relay.example.com").unwrap(),
         smarthost: None,
+        ourselves: Ourselves::default(),
         port: 25,
         dns: Dns::new(&[dns]).unwrap(),
         budget: Duration::from_secs(20),
@@ -433,6 +434,18 @@ async fn the_second_host_is_tried_when_the_first_is_away() {
     let Outcome::Delivered(delivered) = outcome else { panic!("{outcome:?}") };
     assert_eq!(delivered.host, format!("b.example.net[127.0.0.2]:{port}"));
     server.texts().await;
+}
+
+#[tokio::test]
+async fn mail_does_not_come_back_to_ourselves() {
+    let server = Server::start_at("127.0.0.2:0", &[&taking()], None).await;
+    let port = server.address.port();
+    let at = |ip: [u8; 4]| SocketAddr::from((ip, port));
+    let mut outbound = to_mx(TWO_HOSTS, port).await;
+    outbound.options.ourselves = Ourselves::listening_on(&[at([127, 0, 0, 3])]);
+    assert_eq!(deliver(&outbound).await, "delivered");
+    outbound.options.ourselves = Ourselves::listening_on(&[at([127, 0, 0, 3]), at([127, 0, 0, 2])]);
+    assert_eq!(deliver(&outbound).await, "rejected 554 5.4.6");
 }
 
 /// It takes the connection and says nothing.
