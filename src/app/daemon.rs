@@ -22,6 +22,7 @@ use crate::smtp::{self, ForwardPath, Reply, ReversePath, Transaction};
 use crate::store::Store;
 
 use super::database::{self, DatabaseError, Migrate};
+use super::descriptors;
 use super::master_key::{self, MasterKeyError};
 use super::surroundings::System;
 
@@ -78,6 +79,7 @@ impl Daemon {
     pub async fn start(settings: &Settings, migrate: Migrate) -> Result<Self, StartError> {
         let keys = Keys::derive(&*master_key::read_or_make(&settings.master_key)?);
         let store = database::open(&settings.database, migrate).await?;
+        descriptors::make_room(settings.smtp.max_connections);
         let listener = Listener::bind(&settings.smtp.listen)?;
         let addresses = listener.addresses().to_vec();
         let intake = Intake::new(
@@ -199,5 +201,24 @@ impl Service for Door {
 
     async fn message(&self, ends: Ends, transaction: Transaction<Recipient>) -> Reply {
         self.intake.message(Client { address: ends.remote.ip() }, &transaction).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{self, Environment};
+
+    #[test]
+    fn a_smarthost_that_is_this_daemon_is_refused() {
+        let bound = Ourselves::listening_on(&["127.0.0.1:2525".parse().unwrap()]);
+        for (smarthost, refused) in
+            [("smtp://127.0.0.1:2525", true), ("smtp://127.0.0.1:2526", false), ("", false)]
+        {
+            let text = format!("hostname = \"mx.example.com\"\ndelivery.smarthost = \"{smarthost}\"");
+            let settings = config::from_text("f", &text, &Environment::default()).unwrap().settings;
+            let answer = refuse_loop(&settings, &bound);
+            assert_eq!(matches!(answer, Err(StartError::Loop(_))), refused, "{smarthost}");
+        }
     }
 }

@@ -2,6 +2,7 @@
 
 mod daemon;
 pub mod database;
+mod descriptors;
 pub mod master_key;
 pub mod surroundings;
 

@@ -14,6 +14,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use socket2::{Domain, Socket, Type};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -21,6 +22,8 @@ use tokio_util::task::TaskTracker;
 const BACKLOG: i32 = 1024;
 /// How long to wait when the system has no file descriptor or memory for another connection.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// While that lasts the log is told no more often than this.
+const ACCEPT_WARNING: Duration = Duration::from_secs(60);
 
 /// An address that could not be bound.
 #[derive(Debug, thiserror::Error)]
@@ -195,6 +198,7 @@ impl<P> Clone for Acceptor<P> {
 
 impl<P: Protocol> Acceptor<P> {
     async fn accept(self, socket: TcpListener) {
+        let mut quiet = Quiet::default();
         loop {
             let accepted = tokio::select! {
                 biased;
@@ -207,7 +211,9 @@ impl<P: Protocol> Acceptor<P> {
                     tracing::debug!(%error, "a connection was gone before it was accepted");
                 }
                 Err(error) => {
-                    tracing::warn!(%error, "cannot accept connections, trying again");
+                    if quiet.is_over(Instant::now()) {
+                        tracing::warn!(%error, "cannot accept connections, trying again");
+                    }
                     self.pause().await;
                 }
             }
@@ -255,6 +261,23 @@ impl<P: Protocol> Acceptor<P> {
         self.cut.cancel();
         self.tracker.wait().await;
         Drained { cut_off }
+    }
+}
+
+/// Keeps a warning that repeats itself from filling the log.
+#[derive(Debug, Default)]
+struct Quiet {
+    until: Option<Instant>,
+}
+
+impl Quiet {
+    /// Whether to warn now; if so, silence begins anew.
+    fn is_over(&mut self, now: Instant) -> bool {
+        let over = self.until.is_none_or(|until| now >= until);
+        if over {
+            self.until = Some(now + ACCEPT_WARNING);
+        }
+        over
     }
 }
 
@@ -379,6 +402,13 @@ mod tests {
         let places = places(3, 0);
         assert_eq!(Places::take(&places, "192.0.2.1".parse().unwrap()).unwrap_err(), Overload::Address);
         assert!(places.taken.lock().by_client.is_empty());
+    }
+
+    #[test]
+    fn a_warning_is_given_once_a_minute() {
+        let (mut quiet, now) = (Quiet::default(), Instant::now());
+        let answers = [0, 1, 59, 60, 61].map(|second| quiet.is_over(now + Duration::from_secs(second)));
+        assert_eq!(answers, [true, false, false, true, false]);
     }
 
     #[test]
