@@ -110,6 +110,15 @@ impl Daemon {
         &self.store
     }
 
+    /// Waits until a part ends that should run as long as the daemon does, and names it. What is left is of no use: it would
+    /// look alive and take no mail, or answer from old look-ups.
+    pub async fn broken(&mut self) -> &'static str {
+        tokio::select! {
+            _ = &mut self.serving => "listener",
+            _ = &mut self.upkeep => "upkeep of the database",
+        }
+    }
+
     /// Takes no more connections, lets transactions after their final dot end, and closes the database.
     pub async fn stop(self) {
         self.accepting.cancel();

@@ -19,11 +19,12 @@ pub async fn run(settings: Settings, migrate: Migrate) -> Result<(), Failure> {
     // Before anything is started: a signal that comes early must not be lost.
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
-    let daemon = Daemon::start(&settings, migrate).await?;
+    let mut daemon = Daemon::start(&settings, migrate).await?;
     announce(&settings, &daemon);
     tokio::select! {
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}
+        part = daemon.broken() => return Err(Failure::Refused(format!("the {part} has ended by itself: see the log, and start again"))),
     }
     tracing::info!("stopping: no new connections; what is under way is finished first");
     daemon.stop().await;
