@@ -1,0 +1,264 @@
+//! The port to the queue's tables.
+//!
+//! What a row holds of a letter is sealed before it gets here (`seal.rs` beside this): the store sees sizes, times and states.
+//!
+//! **A claim is written before the work begins.** [`Spool::claim`] moves `next_attempt_at` behind the lease, counts the
+//! attempt and notes the owner, in one statement. A node that dies therefore leaves nothing to be cleaned up: when its
+//! lease is over the row is due again, for any node. Every later change of a claimed row names the owner and does
+//! nothing when the row has meanwhile gone to another.
+
+use std::future::Future;
+use std::time::Duration;
+
+use crate::mail::Timestamp;
+use crate::relay::alias::AliasId;
+use crate::relay::ports::Unavailable;
+use crate::relay::transaction::TransactionId;
+
+/// Names a row of a delivery.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct DeliveryId(pub i64);
+
+/// Names the row of a body that the deliveries of one transaction share.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct BodyId(pub i64);
+
+/// A running daemon: random, new at every start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Node(pub i64);
+
+/// SHA-256 of what makes two transactions the same.
+pub type TransactionDigest = [u8; 32];
+
+/// A transaction to be committed: its body once, and what is still to be done.
+#[derive(Debug, Clone)]
+pub struct NewQueued {
+    /// The transaction.
+    pub transaction: TransactionId,
+    /// When it was accepted.
+    pub created_at: Timestamp,
+    /// The body, sealed.
+    pub sealed_body: Vec<u8>,
+    /// Octets of the message before sealing.
+    pub size: u64,
+    /// One for each recipient; not empty.
+    pub deliveries: Vec<NewDelivery>,
+    /// The identity under which a repetition is known (RFC 1047).
+    pub digest: Option<TransactionDigest>,
+}
+
+/// A delivery to be committed.
+#[derive(Debug, Clone)]
+pub struct NewDelivery {
+    /// Envelope and head, sealed.
+    pub sealed: Vec<u8>,
+    /// The alias that it belongs to; none for our own reports.
+    pub alias: Option<AliasId>,
+    /// A keyed hash of the next hop's name, so that deliveries to one place can be told from others.
+    pub site: i64,
+    /// When it is due.
+    pub next_attempt_at: Timestamp,
+    /// When it is given up.
+    pub expires_at: Timestamp,
+    /// What has been tried so far.
+    pub attempts: u32,
+    /// How it stands.
+    pub state: State,
+}
+
+/// How a delivery stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum State {
+    /// Waits for its time.
+    Deferred,
+    /// As that, and the last attempt may have been delivered.
+    Uncertain,
+    /// An admin holds it back.
+    Held,
+    /// Its sealed parts cannot be opened; nothing is tried until somebody looks.
+    Damaged,
+}
+
+/// A delivery that this node owns until its lease ends.
+#[derive(Debug, Clone)]
+pub struct Claimed {
+    /// The row.
+    pub id: DeliveryId,
+    /// The body's row.
+    pub body: BodyId,
+    /// Of which transaction.
+    pub transaction: TransactionId,
+    /// Envelope and head, sealed.
+    pub sealed: Vec<u8>,
+    /// Where it goes, as a hash.
+    pub site: i64,
+    /// Attempts, this one among them.
+    pub attempts: u32,
+    /// When the transaction was accepted.
+    pub created_at: Timestamp,
+    /// When it is given up.
+    pub expires_at: Timestamp,
+    /// A report about the delay was sent.
+    pub delay_reported: bool,
+}
+
+/// What becomes of a claimed delivery.
+#[derive(Debug, Clone)]
+pub enum Settlement {
+    /// Delivered, or its failure was reported: the row goes, and with the last one the body. Reports that must be
+    /// committed in the same transaction come with it.
+    Done(Option<NewQueued>),
+    /// Again at this time.
+    Again {
+        /// When.
+        at: Timestamp,
+        /// [`State::Deferred`] or [`State::Uncertain`].
+        state: State,
+        /// The last reply, sealed.
+        sealed_reply: Vec<u8>,
+        /// A report about the delay, committed with it.
+        report: Option<NewQueued>,
+    },
+    /// It cannot be opened.
+    Damaged,
+    /// Not tried after all (the node stops, its site is full): due at this time, and the attempt is not counted.
+    Untried(Timestamp),
+}
+
+/// A row as an admin sees it.
+#[derive(Debug, Clone)]
+pub struct Listed {
+    /// The row.
+    pub id: DeliveryId,
+    /// Of which transaction.
+    pub transaction: TransactionId,
+    /// Envelope and head, sealed.
+    pub sealed: Vec<u8>,
+    /// The last reply, sealed.
+    pub sealed_reply: Option<Vec<u8>>,
+    /// How it stands.
+    pub state: State,
+    /// A node works on it now.
+    pub in_flight: bool,
+    /// So far.
+    pub attempts: u32,
+    /// When it is due.
+    pub next_attempt_at: Timestamp,
+    /// Octets of the message.
+    pub size: u64,
+    /// When the transaction was accepted.
+    pub created_at: Timestamp,
+}
+
+/// What an admin does to a row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Order {
+    /// Due now; also a damaged one is tried again.
+    Retry,
+    /// Not tried until released.
+    Hold,
+    /// Due at its time again.
+    Release,
+    /// Gone for good, without a report.
+    Drop,
+}
+
+/// To which rows an order goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Which {
+    /// This one.
+    One(DeliveryId),
+    /// All that it makes sense for.
+    All,
+}
+
+/// The queue in numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Depth {
+    /// Deferred and uncertain.
+    pub waiting: u64,
+    /// Held.
+    pub held: u64,
+    /// Damaged.
+    pub damaged: u64,
+    /// When the oldest waiting one was accepted.
+    pub oldest: Option<Timestamp>,
+}
+
+/// The queue's tables. What has returned `Ok` is on disk.
+pub trait Spool: Send + Sync + 'static {
+    /// Commits a transaction: body, deliveries and digest, all or nothing.
+    fn enqueue(&self, queued: NewQueued) -> impl Future<Output = Result<(), Unavailable>> + Send;
+
+    /// Claims up to `limit` deliveries that are due, oldest due first, until `now + lease`. Costs no more with a long
+    /// queue than with a short one.
+    fn claim(
+        &self,
+        node: Node,
+        now: Timestamp,
+        lease: Duration,
+        limit: u32,
+    ) -> impl Future<Output = Result<Vec<Claimed>, Unavailable>> + Send;
+
+    /// Keeps claims until `until`; returns those that are still this node's.
+    fn renew(
+        &self,
+        node: Node,
+        ids: &[DeliveryId],
+        until: Timestamp,
+    ) -> impl Future<Output = Result<Vec<DeliveryId>, Unavailable>> + Send;
+
+    /// A sealed body, if it is there.
+    fn body(&self, id: BodyId) -> impl Future<Output = Result<Option<Vec<u8>>, Unavailable>> + Send;
+
+    /// Ends a claim. False when the row is not this node's any more; then nothing was changed.
+    fn settle(
+        &self,
+        node: Node,
+        id: DeliveryId,
+        settlement: Settlement,
+    ) -> impl Future<Output = Result<bool, Unavailable>> + Send;
+
+    /// When the next delivery is due that nobody owns; none when there is none.
+    fn next_due(&self) -> impl Future<Output = Result<Option<Timestamp>, Unavailable>> + Send;
+
+    /// The transaction that was accepted under this digest since `since`.
+    fn seen(
+        &self,
+        digest: &TransactionDigest,
+        since: Timestamp,
+    ) -> impl Future<Output = Result<Option<TransactionId>, Unavailable>> + Send;
+
+    /// Notes that a transaction was accepted without anything left to do. May be batched: it is lost only when the node
+    /// dies within moments.
+    fn note(&self, digest: TransactionDigest, transaction: TransactionId, now: Timestamp);
+
+    /// A page of the queue, by id, after `after`.
+    fn list(
+        &self,
+        now: Timestamp,
+        after: Option<DeliveryId>,
+        limit: u32,
+    ) -> impl Future<Output = Result<Vec<Listed>, Unavailable>> + Send;
+
+    /// One row.
+    fn show(
+        &self,
+        now: Timestamp,
+        id: DeliveryId,
+    ) -> impl Future<Output = Result<Option<Listed>, Unavailable>> + Send;
+
+    /// Carries out an admin's order; returns how many rows it changed.
+    fn order(
+        &self,
+        order: Order,
+        which: Which,
+        now: Timestamp,
+    ) -> impl Future<Output = Result<u64, Unavailable>> + Send;
+
+    /// The queue in numbers. May be a few seconds behind.
+    fn depth(&self) -> impl Future<Output = Result<Depth, Unavailable>> + Send;
+
+    /// Deletes digests older than `before`, in small batches.
+    fn forget(&self, before: Timestamp) -> impl Future<Output = Result<(), Unavailable>> + Send;
+}
