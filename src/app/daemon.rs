@@ -77,7 +77,8 @@ impl Daemon {
     /// # Errors
     /// Says which part cannot start.
     pub async fn start(settings: &Settings, migrate: Migrate) -> Result<Self, StartError> {
-        let keys = Keys::derive(&*master_key::read_or_make(&settings.master_key)?);
+        let master = master_key::read_or_make(&settings.master_key)?;
+        let keys = Keys::derive_with_older(&master, &master_key::read_older(&settings.master_key)?);
         let store = database::open(&settings.database, migrate).await?;
         descriptors::make_room(settings.smtp.max_connections);
         let listener = Listener::bind(&settings.smtp.listen)?;

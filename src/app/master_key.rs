@@ -2,6 +2,16 @@
 //!
 //! All nodes of one database share it. Losing it makes every return path and sealed token that is out there useless, so
 //! a file that is there but unreadable is fatal and never replaced.
+//!
+//! **Replacing it.** Older keys stand one after the other in a file beside it whose name ends in `.old`. They open what
+//! was sealed under them (queued mail, return paths that are out there) and seal nothing. On every node, stopped:
+//!
+//! ```sh
+//! umask 077; cat master.key >> master.key.old && head -c 32 /dev/urandom > master.key
+//! ```
+//!
+//! An older key is needed until what it sealed is gone: 30 days for return paths; a queue empties in `delivery.max_age`.
+//! Without it, queued mail of its time is set aside as damaged, and tried again by `queue retry` once the key is back.
 
 use std::io::{ErrorKind, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
@@ -10,6 +20,9 @@ use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
 use crate::relay::keys::MASTER_KEY_LENGTH;
+
+/// So many older keys are read at most.
+const MOST_OLDER: usize = 16;
 
 /// The key's bytes; wiped from memory when dropped.
 pub type MasterKey = Zeroizing<[u8; MASTER_KEY_LENGTH]>;
@@ -38,6 +51,17 @@ pub enum MasterKeyError {
         /// Its length, as far as it was read.
         found: usize,
     },
+    /// The file of older keys holds something else.
+    #[error(
+        "the older master keys {path} have {found} bytes or more: it takes whole keys of {MASTER_KEY_LENGTH} bytes one \
+         after the other, {MOST_OLDER} at most"
+    )]
+    OlderLength {
+        /// Which file.
+        path: PathBuf,
+        /// Its length, as far as it was read.
+        found: usize,
+    },
 }
 
 /// Reads the key, or makes it (mode 0600, its folder 0700) when there is no such file.
@@ -54,11 +78,36 @@ pub fn read_or_make(path: &Path) -> Result<MasterKey, MasterKeyError> {
     }
 }
 
+/// Reads the older keys that stand beside the key at `path`; none when there is no such file.
+///
+/// # Errors
+/// When the file is there and cannot be read, or does not hold whole keys.
+pub fn read_older(path: &Path) -> Result<Vec<MasterKey>, MasterKeyError> {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".old");
+    let path = PathBuf::from(name);
+    let bytes = match read_up_to(&path, MOST_OLDER * MASTER_KEY_LENGTH) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(source) => return Err(MasterKeyError::Io { path, doing: "read", source }),
+        Ok(bytes) => bytes,
+    };
+    let (keys, rest) = bytes.as_chunks::<MASTER_KEY_LENGTH>();
+    if !rest.is_empty() || keys.len() > MOST_OLDER {
+        return Err(MasterKeyError::OlderLength { path, found: bytes.len() });
+    }
+    Ok(keys.iter().copied().map(Zeroizing::new).collect())
+}
+
+/// The file's bytes, and one more than `most` of a longer one.
+fn read_up_to(path: &Path, most: usize) -> std::io::Result<Zeroizing<Vec<u8>>> {
+    let mut bytes = Zeroizing::new(Vec::with_capacity(most + 1));
+    std::fs::File::open(path)?.take(most as u64 + 1).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
 fn read(path: &Path) -> Result<MasterKey, MasterKeyError> {
     let failed = |source| MasterKeyError::Io { path: path.into(), doing: "read", source };
-    let mut bytes = Zeroizing::new(Vec::with_capacity(MASTER_KEY_LENGTH + 1));
-    let file = std::fs::File::open(path).map_err(failed)?;
-    file.take(MASTER_KEY_LENGTH as u64 + 1).read_to_end(&mut bytes).map_err(failed)?;
+    let bytes = read_up_to(path, MASTER_KEY_LENGTH).map_err(failed)?;
     match <[u8; MASTER_KEY_LENGTH]>::try_from(bytes.as_slice()) {
         Ok(key) => Ok(Zeroizing::new(key)),
         Err(_) => Err(MasterKeyError::Length { path: path.into(), found: bytes.len() }),
@@ -123,6 +172,21 @@ mod tests {
             let error = read_or_make(&path).unwrap_err().to_string();
             assert!(error.contains("put the right file back"), "{error}");
             assert_eq!(std::fs::read(&path).unwrap(), content);
+        }
+    }
+
+    #[test]
+    fn older_keys_stand_one_after_the_other() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("master.key");
+        assert!(read_older(&path).unwrap().is_empty());
+        std::fs::write(folder.path().join("master.key.old"), [[1; 32], [2; 32]].concat()).unwrap();
+        let older = read_older(&path).unwrap();
+        assert_eq!(older.iter().map(|key| **key).collect::<Vec<_>>(), [[1; 32], [2; 32]]);
+        for wrong in [31, 33, 17 * 32, 100_000] {
+            std::fs::write(folder.path().join("master.key.old"), vec![1; wrong]).unwrap();
+            let error = read_older(&path).unwrap_err().to_string();
+            assert!(error.contains("master.key.old") && error.contains("whole keys"), "{error}");
         }
     }
 }

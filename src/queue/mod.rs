@@ -5,6 +5,7 @@ mod gather;
 pub mod intake;
 mod journal;
 mod partly;
+pub mod seal;
 pub mod spool;
 
 #[cfg(test)]

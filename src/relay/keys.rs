@@ -3,6 +3,8 @@
 //! Every token that travels through foreign hands (return paths, loop headers) is sealed with AES-SIV (RFC 5297):
 //! deterministic, needs no nonce and no table, and authenticates as it hides. Each purpose has a key of its own, so a
 //! token of one kind never opens as another. Opening compares tags in constant time (inside `aes-siv`).
+//!
+//! A master key can be replaced: the current one makes everything new, and what older ones made still opens.
 
 use aes_siv::KeyInit;
 use aes_siv::siv::Aes128Siv;
@@ -14,10 +16,15 @@ use zeroize::Zeroizing;
 /// Length of the master key in bytes.
 pub const MASTER_KEY_LENGTH: usize = 32;
 
+/// A key; wiped from memory when dropped.
+type Secret = Zeroizing<[u8; 32]>;
+
 /// Seals short byte strings into text that survives a mail address: lower-case base32 (RFC 4648) without padding.
 #[derive(Clone)]
 pub struct Sealer {
-    key: Zeroizing<[u8; 32]>,
+    key: Secret,
+    /// They only open.
+    older: Vec<Secret>,
 }
 
 impl Sealer {
@@ -33,13 +40,70 @@ impl Sealer {
     #[must_use]
     pub fn open(&self, context: &[u8], token: &str) -> Option<Vec<u8>> {
         let sealed = base32().decode(token.as_bytes()).ok()?;
-        Aes128Siv::new((&*self.key).into()).decrypt([context], &sealed).ok()
+        let open = |key: &Secret| Aes128Siv::new((&**key).into()).decrypt([context], &sealed).ok();
+        std::iter::once(&self.key).chain(&self.older).find_map(open)
     }
 }
 
 impl std::fmt::Debug for Sealer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Sealer(…)")
+    }
+}
+
+/// The name of a queue key, made from the key itself: it tells keys apart and says nothing about them.
+pub type QueueKeyId = [u8; 4];
+
+/// A key from which the keys of items in the queue are derived (`crate::queue::seal`).
+#[derive(Clone)]
+pub struct QueueKey {
+    id: QueueKeyId,
+    key: Secret,
+}
+
+impl QueueKey {
+    fn derive(master: &[u8; MASTER_KEY_LENGTH]) -> Self {
+        let [a, b, c, d, ..] = *derived(master, b"aliasd queue key id");
+        Self { id: [a, b, c, d], key: derived(master, b"aliasd queue") }
+    }
+
+    /// Its name.
+    #[must_use]
+    pub fn id(&self) -> QueueKeyId {
+        self.id
+    }
+
+    /// The key of the one item that has this salt (HKDF-SHA-256: the salt extracts, `purpose` expands).
+    #[must_use]
+    pub fn item_key(&self, salt: &[u8; 32], purpose: &[u8]) -> Zeroizing<[u8; 32]> {
+        expand(salt, &*self.key, purpose)
+    }
+}
+
+impl std::fmt::Debug for QueueKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "QueueKey({})", data_encoding::HEXLOWER.encode(&self.id))
+    }
+}
+
+/// The queue's keys of one installation.
+#[derive(Debug, Clone)]
+pub struct QueueKeys {
+    current: QueueKey,
+    older: Vec<QueueKey>,
+}
+
+impl QueueKeys {
+    /// The one that seals.
+    #[must_use]
+    pub fn current(&self) -> &QueueKey {
+        &self.current
+    }
+
+    /// The one with this name, current or older.
+    #[must_use]
+    pub fn with_id(&self, id: QueueKeyId) -> Option<&QueueKey> {
+        std::iter::once(&self.current).chain(&self.older).find(|key| key.id == id)
     }
 }
 
@@ -50,6 +114,8 @@ pub struct Keys {
     pub return_paths: Sealer,
     /// For [`super::loop_header`].
     pub loops: Sealer,
+    /// For `crate::queue::seal`.
+    pub queue: QueueKeys,
     /// For [`super::redact`].
     pub log: hmac::Key,
 }
@@ -58,10 +124,26 @@ impl Keys {
     /// Derives every key from the master key that all nodes of one database share.
     #[must_use]
     pub fn derive(master: &[u8; MASTER_KEY_LENGTH]) -> Self {
-        let sealer = |purpose| Sealer { key: derived(master, purpose) };
+        Self::derive_with_older(master, &[])
+    }
+
+    /// The same; what was sealed under `older` master keys opens as well.
+    #[must_use]
+    pub fn derive_with_older(
+        master: &[u8; MASTER_KEY_LENGTH],
+        older: &[Zeroizing<[u8; MASTER_KEY_LENGTH]>],
+    ) -> Self {
+        let sealer = |purpose: &[u8]| Sealer {
+            key: derived(master, purpose),
+            older: older.iter().map(|master| derived(master, purpose)).collect(),
+        };
         Self {
             return_paths: sealer(b"aliasd return path"),
             loops: sealer(b"aliasd loop header"),
+            queue: QueueKeys {
+                current: QueueKey::derive(master),
+                older: older.iter().map(|master| QueueKey::derive(master)).collect(),
+            },
             log: hmac::Key::new(hmac::HMAC_SHA256, &*derived(master, b"aliasd log")),
         }
     }
@@ -76,11 +158,15 @@ impl KeyType for ThirtyTwo {
     }
 }
 
-fn derived(master: &[u8; MASTER_KEY_LENGTH], purpose: &[u8]) -> Zeroizing<[u8; 32]> {
+fn derived(master: &[u8; MASTER_KEY_LENGTH], purpose: &[u8]) -> Secret {
+    expand(b"aliasd", master, purpose)
+}
+
+fn expand(salt: &[u8], secret: &[u8], purpose: &[u8]) -> Secret {
     let mut key = Zeroizing::new([0; 32]);
     let info = [purpose];
-    Salt::new(HKDF_SHA256, b"aliasd")
-        .extract(master)
+    Salt::new(HKDF_SHA256, salt)
+        .extract(secret)
         .expand(&info, ThirtyTwo)
         .and_then(|okm| okm.fill(&mut *key))
         .unwrap_or_else(|_| unreachable!("HKDF gives up to 8,160 bytes and is asked for 32"));
@@ -138,8 +224,35 @@ mod tests {
     }
 
     #[test]
+    fn a_replaced_master_key_opens_and_no_longer_seals() {
+        let (old, new) = (Keys::derive(&[7; 32]), Keys::derive(&[8; 32]));
+        let both = Keys::derive_with_older(&[8; 32], &[Zeroizing::new([6; 32]), Zeroizing::new([7; 32])]);
+        let token = old.return_paths.seal(b"example.com", b"content");
+        assert!(new.return_paths.open(b"example.com", &token).is_none());
+        assert_eq!(both.return_paths.open(b"example.com", &token).unwrap(), b"content");
+        assert_eq!(both.loops.seal(b"", b"content"), new.loops.seal(b"", b"content"));
+
+        assert_eq!(both.queue.current().id(), new.queue.current().id());
+        let id = old.queue.current().id();
+        assert!(new.queue.with_id(id).is_none());
+        assert_eq!(both.queue.with_id(id).map(QueueKey::id), Some(id));
+    }
+
+    #[test]
+    fn an_item_key_depends_on_all_it_is_made_of() {
+        let (keys, others) = (keys(), Keys::derive(&[8; 32]));
+        let key = keys.queue.current().item_key(&[1; 32], b"body");
+        assert_eq!(key, keys.queue.current().item_key(&[1; 32], b"body"));
+        assert_ne!(key, keys.queue.current().item_key(&[2; 32], b"body"));
+        assert_ne!(key, keys.queue.current().item_key(&[1; 32], b"head"));
+        assert_ne!(key, others.queue.current().item_key(&[1; 32], b"body"));
+    }
+
+    #[test]
     fn keys_do_not_show_in_debug() {
         let shown = format!("{:?}", keys());
         assert!(!shown.contains(", 7") && shown.contains("Sealer(…)"), "{shown}");
+        let id = data_encoding::HEXLOWER.encode(&keys().queue.current().id());
+        assert!(shown.contains(&format!("QueueKey({id})")), "{shown}");
     }
 }

@@ -23,6 +23,18 @@ impl TransactionId {
         bytes[6..].copy_from_slice(&random);
         Self(u128::from_be_bytes(bytes))
     }
+
+    /// Its 16 octets, as tables keep them.
+    #[must_use]
+    pub fn to_bytes(self) -> [u8; 16] {
+        self.0.to_be_bytes()
+    }
+
+    /// From [`Self::to_bytes`].
+    #[must_use]
+    pub fn from_bytes(bytes: [u8; 16]) -> Self {
+        Self(u128::from_be_bytes(bytes))
+    }
 }
 
 impl fmt::Display for TransactionId {
@@ -45,5 +57,6 @@ mod tests {
         let last = TransactionId::new(Timestamp::from_millis(1_469_918_176_385), [0xff; 10]);
         assert_eq!(last.to_string(), "01ARYZ6S41ZZZZZZZZZZZZZZZZ");
         assert!(id < last);
+        assert_eq!(TransactionId::from_bytes(last.to_bytes()), last);
     }
 }
