@@ -28,6 +28,7 @@ pub(super) enum Value<'a> {
     Bool(bool),
     Int(Option<i64>),
     Text(Option<&'a str>),
+    Bytes(Option<&'a [u8]>),
 }
 
 impl From<bool> for Value<'_> {
@@ -60,6 +61,12 @@ impl<'a> From<Option<&'a str>> for Value<'a> {
     }
 }
 
+impl<'a> From<&'a [u8]> for Value<'a> {
+    fn from(value: &'a [u8]) -> Self {
+        Self::Bytes(Some(value))
+    }
+}
+
 /// The parameters of a statement, in their order.
 macro_rules! values {
     ($($value:expr),* $(,)?) => {
@@ -77,6 +84,7 @@ macro_rules! bound {
                 Value::Bool(value) => query.bind(value),
                 Value::Int(value) => query.bind(value),
                 Value::Text(value) => query.bind(value),
+                Value::Bytes(value) => query.bind(value),
             };
         }
         query
@@ -125,10 +133,12 @@ impl Engine {
         Ok(Transaction { inner, changes: Vec::new() })
     }
 
-    /// Has the engine parse a statement and look up the tables that it names.
+    /// Has the engine parse a statement and look up the tables that it names; one that it has no use for is fine.
     pub(super) async fn prepare(&self, sql: &Sql) -> Result<(), StoreError> {
         in_time(async {
             match self {
+                Self::Sqlite { .. } if sql.sqlite.is_empty() => {}
+                Self::MySql(_) if sql.mysql.is_empty() => {}
                 Self::Sqlite { writer, .. } => {
                     writer.acquire().await?.prepare(sql.sqlite.into_sql_str()).await?;
                 }
@@ -212,6 +222,26 @@ impl Transaction {
                 Ok(i64::try_from(done.last_insert_id()).unwrap_or(i64::MAX))
             }
         }
+    }
+
+    /// Runs a statement that returns nothing; gives how many rows it changed, or would have if they were not as it makes
+    /// them.
+    pub(super) async fn change(&mut self, sql: &Sql, values: &[Value<'_>]) -> Result<u64, sqlx::Error> {
+        match &mut self.inner {
+            Inner::Sqlite(tx) => {
+                let done = bound!(sqlx::query::<Sqlite>(sql.sqlite), values).execute(&mut **tx).await?;
+                Ok(done.rows_affected())
+            }
+            Inner::MySql(tx) => {
+                let done = bound!(sqlx::query::<MySql>(sql.mysql), values).execute(&mut **tx).await?;
+                Ok(done.rows_affected())
+            }
+        }
+    }
+
+    /// Whether this is the engine that has `UPDATE … RETURNING` and one writer at a time.
+    pub(super) fn is_sqlite(&self) -> bool {
+        matches!(self.inner, Inner::Sqlite(_))
     }
 
     /// Inserts a row, unless a unique key forbids it.

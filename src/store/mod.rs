@@ -1,12 +1,13 @@
-//! Accounts, domains, mailboxes, aliases and contacts in SQL: the adapter behind the ports
-//! [`Directory`](crate::relay::ports::Directory) and [`Registry`](crate::admin::Registry).
+//! Accounts, domains, mailboxes, aliases, contacts and the queue in SQL: the adapter behind the ports
+//! [`Directory`](crate::relay::ports::Directory), [`Registry`](crate::admin::Registry) and
+//! [`Spool`](crate::queue::spool::Spool).
 //!
 //! One set of tables on two engines, SQLite (embedded) and MySQL or MariaDB; `migrations/` has their schema,
 //! `statements` every query. What mail asks for is answered from a bounded cache; every change is told to the caches of
 //! all processes that share the database (`changes`). Rules that must hold whatever happens at the same time are kept
 //! inside the transaction that could break them, by unique keys and row locks, never by a check before it.
 //!
-//! What this does not do: it knows nothing of messages, makes up no addresses (reverse aliases come from the caller),
+//! What this does not do: it knows nothing of messages (those of the queue come sealed), makes up no addresses (reverse aliases come from the caller),
 //! and never creates or migrates tables unless [`Store::migrate`] is called.
 //!
 //! Nothing here is fatal to the process: while the database is away, questions that the cache cannot answer fail with
@@ -33,6 +34,7 @@ mod directory;
 mod engine;
 mod marks;
 mod mysql;
+mod queue;
 mod registry;
 mod rows;
 mod schema;
@@ -55,6 +57,7 @@ use counters::Counters;
 use directory::Caches;
 use engine::{Engine, Transaction, in_time};
 use marks::Marks;
+use queue::{LastDepth, Notes};
 
 pub use contract::StoreError;
 pub use schema::{Migrated, Schema};
@@ -104,6 +107,8 @@ struct Inner {
     marks: Arc<Marks>,
     caches: Caches,
     counters: Counters,
+    notes: Notes,
+    last_depth: LastDepth,
 }
 
 impl fmt::Debug for Store {
@@ -130,7 +135,8 @@ impl Store {
         };
         let marks = Arc::new(Marks::new());
         let caches = Caches::new(options, &marks);
-        Ok(Self(Arc::new(Inner { engine, marks, caches, counters: Counters::default() })))
+        let (counters, notes, last_depth) = Default::default();
+        Ok(Self(Arc::new(Inner { engine, marks, caches, counters, notes, last_depth })))
     }
 
     /// How the tables stand to this version.
@@ -149,7 +155,7 @@ impl Store {
         schema::migrate(self.engine()).await
     }
 
-    /// Follows the changes of other processes and writes counts, until `stop`; then writes counts a last time.
+    /// Follows the changes of other processes and writes counts and notes, until `stop`; then writes those a last time.
     ///
     /// Without it, this process sees the changes of others only when its cached answers expire.
     pub async fn run(&self, stop: CancellationToken) {
@@ -157,11 +163,10 @@ impl Store {
             () = stop.cancelled() => {}
             () = Box::pin(self.follow()) => {}
             () = Box::pin(self.write_counts()) => {}
+            () = Box::pin(self.write_notes()) => {}
             () = Box::pin(self.prune()) => {}
         }
-        if let Err(error) = counters::flush(self).await {
-            tracing::warn!(%error, "the last counts could not be written");
-        }
+        self.write_rest().await;
     }
 
     /// Has the engine parse every statement of the store against the tables, and gives their number.
@@ -189,6 +194,14 @@ impl Store {
 
     fn counters(&self) -> &Counters {
         &self.0.counters
+    }
+
+    fn notes(&self) -> &Notes {
+        &self.0.notes
+    }
+
+    fn last_depth(&self) -> &LastDepth {
+        &self.0.last_depth
     }
 
     fn caches(&self) -> &Caches {
@@ -263,6 +276,29 @@ impl Store {
                 tracing::warn!(%error, "counts could not be written; they are kept and tried again");
                 ticks.tick().await;
             }
+        }
+    }
+
+    async fn write_notes(&self) {
+        let mut ticks = every(queue::INTERVAL);
+        loop {
+            tokio::select! {
+                _ = ticks.tick() => {}
+                () = self.notes().full() => {}
+            }
+            if let Err(error) = queue::flush(self).await {
+                tracing::warn!(%error, "accepted transactions could not be noted; they are kept and tried again");
+                ticks.tick().await;
+            }
+        }
+    }
+
+    async fn write_rest(&self) {
+        if let Err(error) = counters::flush(self).await {
+            tracing::warn!(%error, "the last counts could not be written");
+        }
+        if let Err(error) = queue::flush(self).await {
+            tracing::warn!(%error, "the last accepted transactions could not be noted");
         }
     }
 

@@ -13,7 +13,7 @@ use crate::relay::alias::{
     Refusal,
 };
 
-fn damaged(table: &str, id: i64, what: &str) -> StoreError {
+pub(super) fn damaged(table: &str, id: i64, what: &str) -> StoreError {
     StoreError::Bug(format!("row {id} of {table} is damaged: {what}"))
 }
 

@@ -3,7 +3,7 @@
 //!
 //! Every transaction of SQLite is a write transaction from its start, so the row locks that MySQL needs are nothing there.
 
-/// One statement in the words of both engines.
+/// One statement in the words of both engines; empty for an engine that has no use for it.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Sql {
     pub(super) sqlite: &'static str,
@@ -25,6 +25,23 @@ macro_rules! sql {
             sqlite: concat!($text, " ON CONFLICT DO NOTHING"),
             mysql: concat!($text, " ON DUPLICATE KEY UPDATE id = id"),
         }
+    };
+    (remember $text:expr) => {
+        Sql {
+            sqlite: concat!(
+                $text,
+                " ON CONFLICT (digest) DO UPDATE \
+                SET transaction_id = excluded.transaction_id, created_at = excluded.created_at"
+            ),
+            mysql: concat!(
+                $text,
+                " ON DUPLICATE KEY UPDATE \
+                transaction_id = VALUES(transaction_id), created_at = VALUES(created_at)"
+            ),
+        }
+    };
+    (sqlite $sqlite:expr, mysql $mysql:expr) => {
+        Sql { sqlite: $sqlite, mysql: $mysql }
     };
 }
 
@@ -50,6 +67,22 @@ macro_rules! many {
     () => {
         "(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,\
          ?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"
+    };
+}
+
+macro_rules! few_rows {
+    () => {
+        "(?,?,?),(?,?,?),(?,?,?),(?,?,?)"
+    };
+}
+macro_rules! ten_rows {
+    () => {
+        "(?,?,?),(?,?,?),(?,?,?),(?,?,?),(?,?,?),(?,?,?),(?,?,?),(?,?,?),(?,?,?),(?,?,?)"
+    };
+}
+macro_rules! many_rows {
+    () => {
+        concat!(ten_rows!(), ",", ten_rows!(), ",", ten_rows!(), ",", ten_rows!(), ",", ten_rows!())
     };
 }
 
@@ -90,6 +123,17 @@ macro_rules! domain_columns {
     () => {
         "d.id, d.account_id, d.name, d.verified, d.catch_all_id, m.written AS catch_all, \
             m.verified AS catch_all_verified, m.paused AS catch_all_paused, d.created_at"
+    };
+}
+
+macro_rules! claimed_columns {
+    () => {
+        "id, message_id, transaction_id, sealed, site, attempts, created_at, expires_at, delay_reported"
+    };
+}
+macro_rules! listed_columns {
+    () => {
+        "id, transaction_id, sealed, sealed_reply, state, uncertain, owner, attempts, next_attempt_at, size, created_at"
     };
 }
 
@@ -210,7 +254,84 @@ statements! {
     OLD_CHANGES = { "SELECT COALESCE(MAX(id), 0) AS id FROM (SELECT id, at FROM changes ORDER BY id LIMIT ?) oldest \
         WHERE at < ?" };
     DELETE_CHANGES = { "DELETE FROM changes WHERE id <= ?" };
+
+    // The queue: taking in.
+    INSERT_MESSAGE = { "INSERT INTO queue_messages (chunks, content) VALUES (?, ?)" };
+    INSERT_CHUNK = { "INSERT INTO queue_chunks (message_id, number, content) VALUES (?, ?, ?)" };
+    INSERT_DELIVERY = { "INSERT INTO queue_deliveries (message_id, transaction_id, alias_id, site, state, uncertain, \
+            owner, attempts, next_attempt_at, created_at, expires_at, size, delay_reported, sealed_reply, sealed) \
+        VALUES (?, ?, ?, ?, ?, ?, NULL, ?, ?, ?, ?, ?, 0, NULL, ?)" };
+    MESSAGE = { "SELECT chunks, content FROM queue_messages WHERE id = ?" };
+    CHUNK = { "SELECT content FROM queue_chunks WHERE message_id = ? AND number = ?" };
+
+    // The queue: working on it. Rows are found by `queue_deliveries_due` from its left end, so the length of the queue
+    // does not matter; MySQL must not choose to sort instead, since it locks every row that it looks at.
+    CLAIM = { sqlite concat!("UPDATE queue_deliveries SET owner = ?, next_attempt_at = ?, attempts = attempts + 1 \
+            WHERE id IN (SELECT id FROM queue_deliveries WHERE state = 'waiting' AND next_attempt_at <= ? \
+                ORDER BY next_attempt_at LIMIT ?) RETURNING ", claimed_columns!()), mysql "" };
+    LOCK_DUE = { sqlite "", mysql concat!("SELECT ", claimed_columns!(), " FROM queue_deliveries \
+        FORCE INDEX (queue_deliveries_due) WHERE state = 'waiting' AND next_attempt_at <= ? \
+        ORDER BY next_attempt_at LIMIT ? FOR UPDATE SKIP LOCKED") };
+    TAKE_FEW = { concat!("UPDATE queue_deliveries SET owner = ?, next_attempt_at = ?, attempts = attempts + 1 \
+        WHERE id IN ", few!()) };
+    TAKE_MANY = { concat!("UPDATE queue_deliveries SET owner = ?, next_attempt_at = ?, attempts = attempts + 1 \
+        WHERE id IN ", many!()) };
+    RENEW_FEW = { concat!("UPDATE queue_deliveries SET next_attempt_at = ? WHERE owner = ? AND id IN ", few!()) };
+    RENEW_MANY = { concat!("UPDATE queue_deliveries SET next_attempt_at = ? WHERE owner = ? AND id IN ", many!()) };
+    OWNED_FEW = { concat!("SELECT id FROM queue_deliveries WHERE owner = ? AND id IN ", few!()) };
+    OWNED_MANY = { concat!("SELECT id FROM queue_deliveries WHERE owner = ? AND id IN ", many!()) };
+    NEXT_DUE = { "SELECT next_attempt_at AS at FROM queue_deliveries WHERE state = 'waiting' \
+        ORDER BY next_attempt_at LIMIT 1" };
+    SETTLE_AGAIN = { "UPDATE queue_deliveries SET owner = NULL, next_attempt_at = ?, uncertain = ?, sealed_reply = ?, \
+            delay_reported = CASE WHEN ? THEN 1 ELSE delay_reported END WHERE id = ? AND owner = ?" };
+    SETTLE_DAMAGED = { "UPDATE queue_deliveries SET owner = NULL, state = 'damaged' WHERE id = ? AND owner = ?" };
+    SETTLE_UNTRIED = { "UPDATE queue_deliveries SET owner = NULL, next_attempt_at = ?, attempts = attempts - 1 \
+        WHERE id = ? AND owner = ?" };
+    OWNED_MESSAGE = { "SELECT message_id AS id FROM queue_deliveries WHERE id = ? AND owner = ?" };
+    LOCK_MESSAGE = { locked "SELECT id FROM queue_messages WHERE id = ?" };
+    DELETE_OWNED = { "DELETE FROM queue_deliveries WHERE id = ? AND owner = ?" };
+    DELIVERY_OF_MESSAGE = { "SELECT id FROM queue_deliveries WHERE message_id = ? LIMIT 1" };
+    DELETE_MESSAGE = { "DELETE FROM queue_messages WHERE id = ?" };
+
+    // The queue: looking at it, and orders to the rows after one id up to another.
+    LIST_DELIVERIES = { concat!("SELECT ", listed_columns!(), " FROM queue_deliveries \
+        WHERE id > ? ORDER BY id LIMIT ?") };
+    SHOW_DELIVERY = { concat!("SELECT ", listed_columns!(), " FROM queue_deliveries WHERE id = ?") };
+    COUNT_DELIVERIES = { "SELECT state, COUNT(*) AS number, MIN(created_at) AS oldest FROM queue_deliveries \
+        GROUP BY state" };
+    LAST_DELIVERY = { "SELECT COALESCE(MAX(id), 0) AS id FROM queue_deliveries" };
+    END_OF_STRETCH = { "SELECT COALESCE(MAX(id), 0) AS id FROM \
+        (SELECT id FROM queue_deliveries WHERE id > ? ORDER BY id LIMIT ?) stretch" };
+    RETRY_DELIVERIES = { "UPDATE queue_deliveries SET owner = NULL, state = 'waiting', next_attempt_at = ? \
+        WHERE id > ? AND id <= ? AND (state = 'damaged' \
+            OR (state = 'waiting' AND (owner IS NULL OR next_attempt_at <= ?)))" };
+    HOLD_DELIVERIES = { "UPDATE queue_deliveries SET state = 'held' WHERE id > ? AND id <= ? AND state = 'waiting'" };
+    RELEASE_DELIVERIES = { "UPDATE queue_deliveries SET state = 'waiting' WHERE id > ? AND id <= ? AND state = 'held'" };
+    MESSAGES_OF_STRETCH = { "SELECT MIN(message_id) AS first, MAX(message_id) AS last FROM queue_deliveries \
+        WHERE id > ? AND id <= ?" };
+    LOCK_MESSAGES = { locked "SELECT id FROM queue_messages WHERE id >= ? AND id <= ?" };
+    DELETE_DELIVERIES = { "DELETE FROM queue_deliveries WHERE id > ? AND id <= ?" };
+    DELETE_EMPTY_MESSAGES = { "DELETE FROM queue_messages WHERE id >= ? AND id <= ? \
+        AND NOT EXISTS (SELECT 1 FROM queue_deliveries WHERE message_id = queue_messages.id)" };
+
+    // Transactions that were accepted.
+    SEEN = { "SELECT transaction_id FROM transactions WHERE digest = ? AND created_at >= ?" };
+    REMEMBER_ONE = { remember "INSERT INTO transactions (digest, transaction_id, created_at) VALUES (?, ?, ?)" };
+    REMEMBER_FEW = { remember concat!("INSERT INTO transactions (digest, transaction_id, created_at) VALUES ", few_rows!()) };
+    REMEMBER_MANY = { remember concat!("INSERT INTO transactions (digest, transaction_id, created_at) VALUES ", many_rows!()) };
+    FORGET = { sqlite "DELETE FROM transactions WHERE digest IN \
+            (SELECT digest FROM transactions WHERE created_at < ? ORDER BY created_at LIMIT ?)",
+        mysql "DELETE FROM transactions WHERE created_at < ? ORDER BY created_at LIMIT ?" };
 }
+
+/// Makes a node the owner of these rows; the node and the end of its lease are the first parameters.
+pub(super) const TAKE: SetSql = SetSql { few: TAKE_FEW, many: TAKE_MANY };
+/// Moves the end of a lease; the end and the node are the first parameters.
+pub(super) const RENEW: SetSql = SetSql { few: RENEW_FEW, many: RENEW_MANY };
+/// Which of these rows the node owns; the node is the first parameter.
+pub(super) const OWNED: SetSql = SetSql { few: OWNED_FEW, many: OWNED_MANY };
+/// Remembers transactions; each takes three parameters.
+pub(super) const REMEMBER: SetSql = SetSql { few: REMEMBER_FEW, many: REMEMBER_MANY };
 
 /// Contacts of one alias by their addresses; the alias is the first parameter.
 pub(super) const FIND_CONTACTS: SetSql = SetSql { few: FIND_CONTACTS_FEW, many: FIND_CONTACTS_MANY };
@@ -225,7 +346,9 @@ mod tests {
 
     #[test]
     fn a_set_statement_has_as_many_places_as_it_says() {
-        for (set, others) in [(FIND_CONTACTS, 1), (ALIASES_NAMED, 0), (MAILBOXES_OF, 0)] {
+        let of_one =
+            [(FIND_CONTACTS, 1), (ALIASES_NAMED, 0), (MAILBOXES_OF, 0), (TAKE, 2), (RENEW, 2), (OWNED, 1)];
+        for (set, others) in of_one {
             for keys in [1, FEW, FEW + 1, MANY] {
                 let (sql, wants) = set.for_keys(keys);
                 assert!(wants >= keys);
@@ -235,8 +358,16 @@ mod tests {
     }
 
     #[test]
+    fn a_set_of_rows_has_three_places_for_each() {
+        for keys in [1, FEW, FEW + 1, MANY] {
+            let (sql, wants) = REMEMBER.for_keys(keys);
+            assert_eq!(sql.sqlite.matches('?').count(), wants * 3, "{}", sql.sqlite);
+        }
+    }
+
+    #[test]
     fn both_dialects_take_the_same_parameters() {
-        for (name, sql) in ALL {
+        for (name, sql) in ALL.iter().filter(|(_, sql)| !sql.sqlite.is_empty() && !sql.mysql.is_empty()) {
             assert_eq!(sql.sqlite.matches('?').count(), sql.mysql.matches('?').count(), "{name}");
         }
     }

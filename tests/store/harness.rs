@@ -85,6 +85,22 @@ impl Database {
         }
     }
 
+    /// The number that a query gives, asked behind the store's back.
+    pub async fn number(&self, text: &str) -> i64 {
+        let query = sqlx::AssertSqlSafe(text.to_owned());
+        match self.location() {
+            Location::Sqlite(path) => {
+                let options = sqlx::sqlite::SqliteConnectOptions::new().filename(path);
+                let mut connection = SqliteConnection::connect_with(&options).await.unwrap();
+                sqlx::query_scalar(query).fetch_one(&mut connection).await.unwrap()
+            }
+            Location::MySql(url) => {
+                let mut connection = MySqlConnection::connect(url.expose_secret()).await.unwrap();
+                sqlx::query_scalar(query).fetch_one(&mut connection).await.unwrap()
+            }
+        }
+    }
+
     pub async fn remove(&self) {
         if let Some((server, name)) = &self.0.server {
             on_server(server, &format!("DROP DATABASE {name}")).await;
@@ -139,9 +155,18 @@ pub(crate) use on_both_engines;
 
 /// Waits until `condition` holds, as long as a change may take to reach another node.
 pub async fn within_a_second<F: Future<Output = bool>>(what: &str, condition: impl Fn() -> F) {
+    within(WITHIN, what, condition).await;
+}
+
+/// Waits until `condition` holds.
+pub async fn within_seconds<F: Future<Output = bool>>(seconds: u64, what: &str, condition: impl Fn() -> F) {
+    within(Duration::from_secs(seconds), what, condition).await;
+}
+
+async fn within<F: Future<Output = bool>>(time: Duration, what: &str, condition: impl Fn() -> F) {
     let start = Instant::now();
     while !condition().await {
-        assert!(start.elapsed() < WITHIN, "not within a second: {what}");
+        assert!(start.elapsed() < time, "not within {time:?}: {what}");
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
 }

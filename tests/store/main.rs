@@ -14,6 +14,7 @@ mod contacts;
 mod lookup;
 mod nodes;
 mod outage;
+mod queue;
 mod races;
 mod registry;
 mod schema;

@@ -1,0 +1,120 @@
+//! The queue's tables: the port [`Spool`].
+//!
+//! A transaction has one row in `queue_messages` for its sealed body (cut into pieces when it is long) and one in
+//! `queue_deliveries` for each recipient. What is due is found by one index from its left end, so nothing that mail waits
+//! for costs more when the queue is long. The rows of `transactions` say which transactions were accepted.
+
+mod claim;
+mod depth;
+mod digests;
+mod enqueue;
+mod orders;
+mod rows;
+mod settle;
+mod view;
+
+use std::time::Duration;
+
+use super::contract::{Fault, StoreError};
+use super::{Store, statements};
+use crate::mail::Timestamp;
+use crate::queue::spool::{
+    BodyId, Claimed, DeliveryId, Depth, Listed, NewQueued, Node, Order, Settlement, Spool, TransactionDigest,
+    Which,
+};
+use crate::relay::ports::Unavailable;
+use crate::relay::transaction::TransactionId;
+
+pub(super) use depth::LastDepth;
+pub(super) use digests::{INTERVAL, Notes, flush};
+
+impl Spool for Store {
+    async fn enqueue(&self, queued: NewQueued) -> Result<(), Unavailable> {
+        let queued = &queued;
+        answered(transact!(self, tx => enqueue::enqueue(tx, queued)).await)
+    }
+
+    async fn claim(
+        &self,
+        node: Node,
+        now: Timestamp,
+        lease: Duration,
+        limit: u32,
+    ) -> Result<Vec<Claimed>, Unavailable> {
+        let until = later(now, lease);
+        answered(transact!(self, tx => claim::claim(tx, node, now, until, limit)).await)
+    }
+
+    async fn renew(
+        &self,
+        node: Node,
+        ids: &[DeliveryId],
+        until: Timestamp,
+    ) -> Result<Vec<DeliveryId>, Unavailable> {
+        let mut ids = ids.to_vec();
+        // In one order, so that no two transactions wait for one another.
+        ids.sort_unstable();
+        let ids = ids.as_slice();
+        answered(transact!(self, tx => claim::renew(tx, node, ids, until)).await)
+    }
+
+    async fn body(&self, id: BodyId) -> Result<Option<Vec<u8>>, Unavailable> {
+        Ok(view::body(self, id).await?)
+    }
+
+    async fn settle(&self, node: Node, id: DeliveryId, settlement: Settlement) -> Result<bool, Unavailable> {
+        let settlement = &settlement;
+        answered(transact!(self, tx => settle::settle(tx, node, id, settlement)).await)
+    }
+
+    async fn next_due(&self) -> Result<Option<Timestamp>, Unavailable> {
+        Ok(claim::next_due(self).await?)
+    }
+
+    async fn seen(
+        &self,
+        digest: &TransactionDigest,
+        since: Timestamp,
+    ) -> Result<Option<TransactionId>, Unavailable> {
+        Ok(digests::seen(self, digest, since).await?)
+    }
+
+    fn note(&self, digest: TransactionDigest, transaction: TransactionId, now: Timestamp) {
+        self.notes().put(digest, transaction, now);
+    }
+
+    async fn list(
+        &self,
+        now: Timestamp,
+        after: Option<DeliveryId>,
+        limit: u32,
+    ) -> Result<Vec<Listed>, Unavailable> {
+        Ok(view::list(self, now, after, limit).await?)
+    }
+
+    async fn show(&self, now: Timestamp, id: DeliveryId) -> Result<Option<Listed>, Unavailable> {
+        Ok(view::show(self, now, id).await?)
+    }
+
+    async fn order(&self, order: Order, which: Which, now: Timestamp) -> Result<u64, Unavailable> {
+        Ok(orders::carry_out(self, order, which, now).await?)
+    }
+
+    async fn depth(&self) -> Result<Depth, Unavailable> {
+        Ok(depth::depth(self).await?)
+    }
+
+    async fn forget(&self, before: Timestamp) -> Result<(), Unavailable> {
+        Ok(digests::forget(self, before).await?)
+    }
+}
+
+/// What a caller of the port is told.
+fn answered<T>(result: Result<T, Fault>) -> Result<T, Unavailable> {
+    Ok(result.map_err(StoreError::from)?)
+}
+
+fn later(now: Timestamp, by: Duration) -> Timestamp {
+    let millis = i64::try_from(by.as_millis()).unwrap_or(i64::MAX);
+    Timestamp::from_millis(now.as_millis().saturating_add(millis))
+}
