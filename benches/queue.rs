@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use aliasd::admin::Registry;
 use aliasd::admin::records::NewAlias;
 use aliasd::mail::{Address, Timestamp};
-use aliasd::queue::spool::{Claimed, NewDelivery, NewQueued, Node, Settlement, Spool, State};
+use aliasd::queue::spool::{Claimed, NewDelivery, NewQueued, Node, Order, Settlement, Spool, State, Which};
 use aliasd::relay::alias::{AccountId, Alias, Lookup, Mode};
 use aliasd::relay::ports::{Directory, WantedContact};
 use aliasd::relay::transaction::TransactionId;
@@ -72,11 +72,12 @@ async fn measure(engine: &str, location: &Location) -> Result<(), Failure> {
         let rate = rate(callers, || store.enqueue(message(1))).await?;
         println!("  enqueue 10 KB, {callers:2} at once: {rate:7.0}/s");
     }
+    store.order(Order::Drop, Which::All, now()).await?;
     for callers in CALLERS {
         let rate = rate(callers, || work(&store)).await?;
         println!("  enqueue, claim, settle, {callers:2} at once: {rate:7.0}/s");
     }
-    store.order(aliasd::queue::spool::Order::Drop, aliasd::queue::spool::Which::All, now()).await?;
+    store.order(Order::Drop, Which::All, now()).await?;
     for rows in [200, 200_000] {
         fill(&store, rows).await?;
         print_times(&store, rows).await?;

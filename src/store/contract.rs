@@ -60,7 +60,7 @@ fn report(error: &StoreError) {
 }
 
 /// Why a transaction was not committed.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) enum Fault {
     /// The rules say no.
     Refused(RegistryError),

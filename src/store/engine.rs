@@ -10,6 +10,7 @@ use sqlx::{Executor, FromRow, MySql, MySqlPool, SqlSafeStr, Sqlite, SqlitePool, 
 use super::changes::Change;
 use super::contract::{Fault, Nature, StoreError, nature};
 use super::statements::Sql;
+use super::turns::{Turn, Turns};
 
 /// No question and no transaction may take longer: a dead peer says nothing, and TCP notices after a quarter of an hour.
 const LIMIT: Duration = Duration::from_secs(20);
@@ -93,8 +94,9 @@ macro_rules! bound {
 
 /// Pools of connections to one database.
 pub(super) enum Engine {
-    /// SQLite has one writer at a time; its readers see the last commit (WAL).
-    Sqlite { writer: SqlitePool, readers: SqlitePool },
+    /// SQLite has one writer at a time: rows are changed in turns, the schema by `migrator`. Readers see the last commit
+    /// (WAL).
+    Sqlite { turns: Turns, migrator: SqlitePool, readers: SqlitePool },
     /// MySQL or MariaDB.
     MySql(MySqlPool),
 }
@@ -125,9 +127,9 @@ impl Engine {
     }
 
     /// Begins a transaction that may write.
-    pub(super) async fn begin(&self) -> Result<Transaction, sqlx::Error> {
+    pub(super) async fn begin(&self) -> Result<Transaction, Fault> {
         let inner = match self {
-            Self::Sqlite { writer, .. } => Inner::Sqlite(writer.begin_with("BEGIN IMMEDIATE").await?),
+            Self::Sqlite { turns, .. } => Inner::Sqlite(turns.take().await?),
             Self::MySql(pool) => Inner::MySql(pool.begin().await?),
         };
         Ok(Transaction { inner, changes: Vec::new() })
@@ -139,8 +141,8 @@ impl Engine {
             match self {
                 Self::Sqlite { .. } if sql.sqlite.is_empty() => {}
                 Self::MySql(_) if sql.mysql.is_empty() => {}
-                Self::Sqlite { writer, .. } => {
-                    writer.acquire().await?.prepare(sql.sqlite.into_sql_str()).await?;
+                Self::Sqlite { migrator, .. } => {
+                    migrator.acquire().await?.prepare(sql.sqlite.into_sql_str()).await?;
                 }
                 Self::MySql(pool) => {
                     pool.acquire().await?.prepare(sql.mysql.into_sql_str()).await?;
@@ -154,9 +156,10 @@ impl Engine {
     /// Waits until no connection is in use, then closes them.
     pub(super) async fn close(&self) {
         match self {
-            Self::Sqlite { writer, readers } => {
+            Self::Sqlite { turns, migrator, readers } => {
                 readers.close().await;
-                writer.close().await;
+                migrator.close().await;
+                turns.close().await;
             }
             Self::MySql(pool) => pool.close().await,
         }
@@ -172,7 +175,7 @@ pub(super) enum Inserted {
     Duplicate,
 }
 
-/// A transaction; dropped without a commit it leaves no trace.
+/// A transaction, or with SQLite a part of one (`turns`); dropped without a commit it leaves no trace.
 pub(super) struct Transaction {
     inner: Inner,
     /// What caches must forget when this is committed.
@@ -180,7 +183,7 @@ pub(super) struct Transaction {
 }
 
 enum Inner {
-    Sqlite(sqlx::Transaction<'static, Sqlite>),
+    Sqlite(Turn),
     MySql(sqlx::Transaction<'static, MySql>),
 }
 
@@ -192,8 +195,8 @@ impl Transaction {
         values: &[Value<'_>],
     ) -> Result<Vec<T>, sqlx::Error> {
         match &mut self.inner {
-            Inner::Sqlite(tx) => {
-                bound!(sqlx::query_as::<Sqlite, T>(sql.sqlite), values).fetch_all(&mut **tx).await
+            Inner::Sqlite(turn) => {
+                bound!(sqlx::query_as::<Sqlite, T>(sql.sqlite), values).fetch_all(turn.connection()).await
             }
             Inner::MySql(tx) => {
                 bound!(sqlx::query_as::<MySql, T>(sql.mysql), values).fetch_all(&mut **tx).await
@@ -213,8 +216,9 @@ impl Transaction {
     /// Runs a statement that returns nothing; gives the id of a row that it inserted.
     pub(super) async fn execute(&mut self, sql: &Sql, values: &[Value<'_>]) -> Result<i64, sqlx::Error> {
         match &mut self.inner {
-            Inner::Sqlite(tx) => {
-                let done = bound!(sqlx::query::<Sqlite>(sql.sqlite), values).execute(&mut **tx).await?;
+            Inner::Sqlite(turn) => {
+                let done =
+                    bound!(sqlx::query::<Sqlite>(sql.sqlite), values).execute(turn.connection()).await?;
                 Ok(done.last_insert_rowid())
             }
             Inner::MySql(tx) => {
@@ -228,8 +232,9 @@ impl Transaction {
     /// them.
     pub(super) async fn change(&mut self, sql: &Sql, values: &[Value<'_>]) -> Result<u64, sqlx::Error> {
         match &mut self.inner {
-            Inner::Sqlite(tx) => {
-                let done = bound!(sqlx::query::<Sqlite>(sql.sqlite), values).execute(&mut **tx).await?;
+            Inner::Sqlite(turn) => {
+                let done =
+                    bound!(sqlx::query::<Sqlite>(sql.sqlite), values).execute(turn.connection()).await?;
                 Ok(done.rows_affected())
             }
             Inner::MySql(tx) => {
@@ -267,7 +272,7 @@ impl Transaction {
 
     pub(super) async fn commit(self) -> Result<(), Fault> {
         match self.inner {
-            Inner::Sqlite(tx) => tx.commit().await?,
+            Inner::Sqlite(turn) => turn.commit().await?,
             Inner::MySql(tx) => tx.commit().await?,
         }
         Ok(())
@@ -276,7 +281,7 @@ impl Transaction {
     /// Gives up now, rather than when the connection is used next.
     pub(super) async fn roll_back(self) {
         let result = match self.inner {
-            Inner::Sqlite(tx) => tx.rollback().await,
+            Inner::Sqlite(turn) => turn.roll_back().await,
             Inner::MySql(tx) => tx.rollback().await,
         };
         if let Err(error) = result {

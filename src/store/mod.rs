@@ -40,6 +40,7 @@ mod rows;
 mod schema;
 mod sqlite;
 mod statements;
+mod turns;
 
 use std::fmt;
 use std::path::PathBuf;

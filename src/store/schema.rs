@@ -69,7 +69,7 @@ pub(super) async fn schema(engine: &Engine) -> Result<Schema, StoreError> {
 async fn applied(engine: &Engine) -> Result<BTreeSet<i64>, StoreError> {
     const APPLIED: &str = "SELECT version FROM _sqlx_migrations WHERE success = 1";
     let found = match engine {
-        Engine::Sqlite { writer, .. } => sqlx::query_scalar(APPLIED).fetch_all(writer).await,
+        Engine::Sqlite { migrator, .. } => sqlx::query_scalar(APPLIED).fetch_all(migrator).await,
         Engine::MySql(pool) => sqlx::query_scalar(APPLIED).fetch_all(pool).await,
     };
     match found {
@@ -88,7 +88,7 @@ pub(super) async fn migrate(engine: &Engine) -> Result<Migrated, StoreError> {
     }
     let from = applied(engine).await?.last().copied().unwrap_or(0);
     match engine {
-        Engine::Sqlite { writer, .. } => migrate_sqlite(writer).await?,
+        Engine::Sqlite { migrator, .. } => migrate_sqlite(migrator).await?,
         Engine::MySql(pool) => migrate_mysql(pool).await?,
     }
     let to = applied(engine).await?.last().copied().unwrap_or(0);
@@ -96,8 +96,8 @@ pub(super) async fn migrate(engine: &Engine) -> Result<Migrated, StoreError> {
 }
 
 /// All migrations in one write transaction: other processes wait for it, and it happens whole or not at all.
-async fn migrate_sqlite(writer: &SqlitePool) -> Result<(), StoreError> {
-    let mut tx = writer.begin_with("BEGIN IMMEDIATE").await?;
+async fn migrate_sqlite(pool: &SqlitePool) -> Result<(), StoreError> {
+    let mut tx = pool.begin_with("BEGIN IMMEDIATE").await?;
     apply_missing(&SQLITE, &mut *tx).await.map_err(explain)?;
     Ok(tx.commit().await?)
 }

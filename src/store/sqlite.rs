@@ -10,6 +10,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, S
 use super::Options;
 use super::contract::{Nature, StoreError, nature};
 use super::engine::Engine;
+use super::turns::Turns;
 
 /// Two processes that make the same file at once are in each other's way for a moment: the switch to WAL does not wait.
 const OPENING_ATTEMPTS: u32 = 20;
@@ -26,18 +27,18 @@ pub(super) async fn open(path: &Path, options: &Options) -> Result<Engine, Store
         .max_connections(options.connections)
         .acquire_timeout(options.patience)
         .connect_lazy_with(connect.clone().pragma("query_only", "ON"));
-    let writer = SqlitePoolOptions::new()
+    let migrator = SqlitePoolOptions::new()
         .max_connections(1)
         .acquire_timeout(options.patience)
-        .connect_lazy_with(connect);
-    try_out(&writer).await.map_err(|error| name_file(&error, path))?;
-    Ok(Engine::Sqlite { writer, readers })
+        .connect_lazy_with(connect.clone());
+    try_out(&migrator).await.map_err(|error| name_file(&error, path))?;
+    Ok(Engine::Sqlite { turns: Turns::new(connect), migrator, readers })
 }
 
-async fn try_out(writer: &sqlx::SqlitePool) -> Result<(), StoreError> {
+async fn try_out(pool: &sqlx::SqlitePool) -> Result<(), StoreError> {
     let mut attempt = 1;
     loop {
-        match writer.acquire().await {
+        match pool.acquire().await {
             Ok(_) => return Ok(()),
             Err(error) if nature(&error) == Nature::Contended && attempt < OPENING_ATTEMPTS => {
                 attempt += 1;
