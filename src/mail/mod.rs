@@ -3,20 +3,24 @@
 //! - [`message`] finds the fields of a header section, [`edit`] changes some and leaves every other byte alone.
 //! - [`fold`] writes fields; nothing that is put into one can start another.
 //! - [`address_list`] reads and rewrites `From`, `To` and their like, with [`phrase`] and [`encoded_word`] for names.
+//! - [`dsn`] writes delivery reports, with [`quoted_printable`] and [`utf8_address`].
 //! - [`received`], [`message_id`], [`auth_results`] know one field each.
 
 pub mod address;
 pub mod address_list;
 pub mod auth_results;
 pub mod date;
+pub mod dsn;
 pub mod edit;
 pub mod encoded_word;
 pub mod fold;
 pub mod message;
 pub mod message_id;
 pub mod phrase;
+pub mod quoted_printable;
 pub mod received;
 mod structured;
+pub mod utf8_address;
 
 #[cfg(test)]
 mod golden;

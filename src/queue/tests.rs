@@ -220,7 +220,6 @@ impl World {
             from: if from.is_empty() { ReversePath::Null } else { ReversePath::Address(address(from)) },
             recipients,
             body: Bytes::from(raw.to_owned()),
-            eight_bit: false,
             smtputf8: false,
             esmtp: true,
         };
@@ -582,7 +581,6 @@ async fn nothing_is_sent_while_the_directory_is_down() {
             Recipient::Alias(Arc::new(testing::alias()), address("shop@example.com")),
         )],
         body: Bytes::from_static(FROM_JANE.as_bytes()),
-        eight_bit: false,
         smtputf8: false,
         esmtp: true,
     };

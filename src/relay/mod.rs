@@ -13,6 +13,8 @@ pub mod recipient;
 pub mod redact;
 pub mod refusal;
 pub mod reply;
+pub mod report;
+pub mod retry;
 pub mod return_path;
 pub mod reverse;
 pub mod screening;

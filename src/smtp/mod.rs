@@ -4,6 +4,7 @@
 pub mod client;
 pub mod command;
 pub mod data;
+pub mod dsn;
 pub mod extension;
 pub mod line;
 pub mod reply;

@@ -97,8 +97,6 @@ pub struct Transaction<R> {
     pub recipients: Vec<(ForwardPath, R)>,
     /// The message with CRLF line ends, without dot-stuffing.
     pub body: Bytes,
-    /// `BODY=8BITMIME` was declared (RFC 6152).
-    pub eight_bit: bool,
     /// `SMTPUTF8` was declared (RFC 6531).
     pub smtputf8: bool,
     /// The client said EHLO, not HELO.

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use crate::smtp::command::{BodyType, Charset, Mail};
+use crate::smtp::command::{Charset, Mail};
 use crate::smtp::data::{DataDecoder, Decoded, Fault};
 use crate::smtp::reply::{self, Reply};
 use crate::smtp::{BareNewline, ForwardPath};
@@ -40,7 +40,6 @@ impl<R> Envelope<R> {
             from: self.mail.from,
             recipients: self.recipients,
             body,
-            eight_bit: self.mail.body == BodyType::EightBitMime,
             smtputf8: self.mail.charset == Charset::Utf8,
             esmtp: greeting.protocol == Protocol::Esmtp,
         }

@@ -224,12 +224,12 @@ fn a_transaction_tells_what_was_declared() {
     assert_eq!(known, ["shop@example.com", "postmaster"]);
     assert_eq!(transaction.recipients[1].0, ForwardPath::Postmaster);
     assert_eq!(&transaction.body[..], b"a\r\n.\r\n");
-    assert!(transaction.eight_bit && transaction.smtputf8 && transaction.esmtp);
+    assert!(transaction.smtputf8 && transaction.esmtp);
 
     let mut driver = Driver::after(&["HELO x", "MAIL FROM:<>", "RCPT TO:<shop@example.com>", "DATA", "."]);
     let transaction = driver.delivered.pop().unwrap();
     assert_eq!((transaction.from, transaction.body.len()), (ReversePath::Null, 0));
-    assert!(!transaction.eight_bit && !transaction.smtputf8 && !transaction.esmtp);
+    assert!(!transaction.smtputf8 && !transaction.esmtp);
 }
 
 #[test]
