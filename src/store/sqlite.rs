@@ -32,7 +32,7 @@ pub(super) async fn open(path: &Path, options: &Options) -> Result<Engine, Store
         .acquire_timeout(options.patience)
         .connect_lazy_with(connect.clone());
     try_out(&migrator).await.map_err(|error| name_file(&error, path))?;
-    Ok(Engine::Sqlite { turns: Turns::new(connect), migrator, readers })
+    Ok(Engine::Sqlite { turns: Turns::new(connect, options.patience), migrator, readers })
 }
 
 async fn try_out(pool: &sqlx::SqlitePool) -> Result<(), StoreError> {

@@ -21,13 +21,16 @@ use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, Connection, SqliteConnection};
 use tokio::sync::{mpsc, oneshot};
 
-use super::contract::{Fault, StoreError};
+use super::contract::{Fault, Nature, StoreError, nature};
 use super::engine::in_time;
 
 /// Turns in one transaction at most.
 const MOST: usize = 128;
 /// After so long no more turns are given in a transaction. (A turn that was given is waited for.)
 const LONGEST: Duration = Duration::from_millis(5);
+/// How often the lock that another process holds is tried again. SQLite itself would wait up to 100 ms between two tries,
+/// and never meet the moment between two commits of a busy daemon.
+const RETRY_LOCK: Duration = Duration::from_millis(1);
 /// How many may stand in line; more wait to get into it.
 const LINE: usize = 1024;
 
@@ -61,10 +64,11 @@ struct Returned {
 }
 
 impl Turns {
-    /// Starts the task; it connects when somebody asks.
-    pub(super) fn new(options: SqliteConnectOptions) -> Self {
+    /// Starts the task; it connects when somebody asks. For so long it waits for the lock of another process.
+    pub(super) fn new(options: SqliteConnectOptions, patience: Duration) -> Self {
         let (sender, requests) = mpsc::channel(LINE);
-        tokio::spawn(Giver { options, connection: None, requests }.run());
+        let options = options.busy_timeout(Duration::ZERO);
+        tokio::spawn(Giver { options, patience, connection: None, requests }.run());
         Self(sender)
     }
 
@@ -114,6 +118,7 @@ impl Turn {
 /// The task.
 struct Giver {
     options: SqliteConnectOptions,
+    patience: Duration,
     /// Absent at the start, and when the last group was lost.
     connection: Option<SqliteConnection>,
     requests: mpsc::Receiver<Request>,
@@ -175,11 +180,27 @@ impl Giver {
     }
 
     async fn begin(&mut self) -> Result<SqliteConnection, Fault> {
+        let begun = Instant::now();
+        loop {
+            match self.try_to_begin().await {
+                Err(error) if nature(&error) == Nature::Contended && begun.elapsed() < self.patience => {
+                    tokio::time::sleep(RETRY_LOCK).await;
+                }
+                result => return Ok(result?),
+            }
+        }
+    }
+
+    async fn try_to_begin(&mut self) -> Result<SqliteConnection, sqlx::Error> {
         let mut connection = match self.connection.take() {
             Some(connection) => connection,
             None => self.options.connect().await?,
         };
-        run(&mut connection, "BEGIN IMMEDIATE").await?;
+        let begun = run(&mut connection, "BEGIN IMMEDIATE").await;
+        if let Err(error) = begun {
+            self.connection = Some(connection).filter(|_| nature(&error) == Nature::Contended);
+            return Err(error);
+        }
         Ok(connection)
     }
 

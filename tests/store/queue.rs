@@ -49,7 +49,7 @@ fn transaction(number: u8) -> TransactionId {
     TransactionId::from_bytes([number; 16])
 }
 
-fn delivery(number: u8) -> NewDelivery {
+pub fn delivery(number: u8) -> NewDelivery {
     NewDelivery {
         sealed: vec![number; 100],
         alias: Some(AliasId(7)),
@@ -61,7 +61,7 @@ fn delivery(number: u8) -> NewDelivery {
     }
 }
 
-fn queued(number: u8, deliveries: Vec<NewDelivery>) -> NewQueued {
+pub fn queued(number: u8, deliveries: Vec<NewDelivery>) -> NewQueued {
     NewQueued {
         transaction: transaction(number),
         created_at: now(),

@@ -6,6 +6,8 @@ use sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous};
 
 use super::*;
 
+const PATIENCE: Duration = Duration::from_millis(200);
+
 /// A file with a table of numbers, each of them once.
 struct File {
     options: SqliteConnectOptions,
@@ -18,8 +20,7 @@ async fn file() -> File {
         .filename(folder.path().join("test.db"))
         .create_if_missing(true)
         .journal_mode(SqliteJournalMode::Wal)
-        .synchronous(SqliteSynchronous::Full)
-        .busy_timeout(Duration::from_millis(200));
+        .synchronous(SqliteSynchronous::Full);
     let mut connection = options.connect().await.unwrap();
     run(&mut connection, "CREATE TABLE numbers (number INTEGER PRIMARY KEY, filling BLOB)").await.unwrap();
     connection.close().await.unwrap();
@@ -28,7 +29,7 @@ async fn file() -> File {
 
 impl File {
     fn turns(&self) -> Turns {
-        Turns::new(self.options.clone())
+        Turns::new(self.options.clone(), PATIENCE)
     }
 
     /// What is committed.
@@ -139,7 +140,7 @@ async fn whoever_went_away_is_passed_over() {
 #[tokio::test]
 async fn a_full_disk_is_told_and_passes() {
     let file = file().await;
-    let turns = Turns::new(file.options.clone().pragma("max_page_count", "64"));
+    let turns = Turns::new(file.options.clone().pragma("max_page_count", "64"), PATIENCE);
     let write = async |number: i64, filling: i64| {
         let mut turn = turns.take().await?;
         insert(&mut turn, number, filling).await?;
@@ -179,4 +180,33 @@ async fn a_closed_giver_gives_nothing() {
     let answer = turns.take().await;
     assert!(matches!(answer, Err(Fault::Failed(StoreError::Unavailable(_)))), "{answer:?}");
     assert_eq!(file.numbers().await, [1]);
+}
+
+/// Two processes that write all the time: each gets its share.
+#[tokio::test]
+async fn a_busy_process_does_not_keep_another_out() {
+    let file = file().await;
+    let (busy, other) = (file.turns(), file.turns());
+    let stop = std::cell::Cell::new(false);
+    let write = async |turns: &Turns, number: i64| {
+        let mut turn = turns.take().await?;
+        insert(&mut turn, number, 0).await?;
+        turn.commit().await
+    };
+    let keep_busy = async |from: i64| {
+        let mut number = from;
+        while !stop.get() {
+            write(&busy, number).await.unwrap();
+            number += 1;
+        }
+    };
+    let get_in = async {
+        for number in 0..20 {
+            write(&other, number).await.unwrap();
+        }
+        stop.set(true);
+    };
+    tokio::join!(keep_busy(1_000_000), keep_busy(2_000_000), keep_busy(3_000_000), get_in);
+    let numbers = file.numbers().await;
+    assert!(numbers.starts_with(&[0, 1, 2]) && numbers.contains(&1_000_000));
 }
