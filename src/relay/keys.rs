@@ -118,6 +118,8 @@ pub struct Keys {
     pub queue: QueueKeys,
     /// For [`super::redact`].
     pub log: hmac::Key,
+    /// For [`super::site`].
+    pub sites: hmac::Key,
 }
 
 impl Keys {
@@ -137,6 +139,7 @@ impl Keys {
             key: derived(master, purpose),
             older: older.iter().map(|master| derived(master, purpose)).collect(),
         };
+        let hasher = |purpose| hmac::Key::new(hmac::HMAC_SHA256, &*derived(master, purpose));
         Self {
             return_paths: sealer(b"aliasd return path"),
             loops: sealer(b"aliasd loop header"),
@@ -144,7 +147,8 @@ impl Keys {
                 current: QueueKey::derive(master),
                 older: older.iter().map(|master| QueueKey::derive(master)).collect(),
             },
-            log: hmac::Key::new(hmac::HMAC_SHA256, &*derived(master, b"aliasd log")),
+            log: hasher(b"aliasd log"),
+            sites: hasher(b"aliasd sites"),
         }
     }
 }

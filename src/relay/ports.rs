@@ -9,6 +9,8 @@ pub use crate::smtp::Outcome;
 use crate::smtp::ReversePath;
 
 use super::alias::{Alias, AliasId, CatchAll, Contact, Lookup};
+use super::pacing::Admit;
+use super::site::Destination;
 
 /// The directory cannot answer now; the sender may try again.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -104,6 +106,21 @@ pub trait Transport: Send + Sync + 'static {
     /// Tries once: all hosts of the next hop, in their order. Answers within the time that it was given when it was made
     /// (`delivery.direct_timeout`); a call that is dropped half-way loses its outcome.
     fn deliver(&self, delivery: Delivery) -> impl Future<Output = Outcome> + Send;
+
+    /// Where mail for `to` goes, as far as it is known without asking anybody.
+    fn destination<'a>(&'a self, to: &'a Address) -> Destination<'a> {
+        Destination::of(to)
+    }
+
+    /// Whether a delivery to `to` would begin at once. Who can come back later asks first: [`Transport::deliver`] waits
+    /// for a connection as long as it has time, and fails at once while the site is left alone. A place that nothing was
+    /// sent to lately is admitted.
+    fn admit(&self, _to: &Address, _now: Timestamp) -> Admit {
+        Admit::Now
+    }
+
+    /// Ends the pause of the site that mail for `to` goes to: an admin wants it tried now.
+    fn resume(&self, _to: &Address) {}
 }
 
 /// The time and randomness of a running daemon; tests have their own.
