@@ -66,6 +66,8 @@ pub struct Daemon {
     store: Store,
     accepting: CancellationToken,
     serving: JoinHandle<Drained>,
+    /// For the connections to next hops that rest.
+    outbound: Outbound,
     /// Ends after everything that may still count or change.
     keeping: CancellationToken,
     upkeep: JoinHandle<()>,
@@ -83,12 +85,13 @@ impl Daemon {
         descriptors::make_room(settings.smtp.max_connections);
         let listener = Listener::bind(&settings.smtp.listen)?;
         let addresses = listener.addresses().to_vec();
+        let outbound = outbound(settings, Ourselves::listening_on(&addresses))?;
         let intake = Intake::new(
             policy(settings),
             keys.clone(),
             Redactor::new(&keys, settings.telemetry.redact),
             store.clone(),
-            outbound(settings, Ourselves::listening_on(&addresses))?,
+            outbound.clone(),
             System,
         );
         let memory = MemoryBudget::new(settings.delivery.max_memory);
@@ -96,7 +99,7 @@ impl Daemon {
         let (accepting, keeping) = (CancellationToken::new(), CancellationToken::new());
         let serving = tokio::spawn(listener.run(server, limits(settings), accepting.clone()));
         let upkeep = tokio::spawn(upkeep(store.clone(), keeping.clone()));
-        Ok(Self { addresses, store, accepting, serving, keeping, upkeep })
+        Ok(Self { addresses, store, accepting, serving, outbound, keeping, upkeep })
     }
 
     /// Where it listens.
@@ -120,12 +123,14 @@ impl Daemon {
         }
     }
 
-    /// Takes no more connections, lets transactions after their final dot end, and closes the database.
+    /// Takes no more connections, lets transactions after their final dot end, says goodbye to next hops, and closes the
+    /// database.
     pub async fn stop(self) {
         self.accepting.cancel();
         if let Some(Drained { cut_off: 1.. }) = ended("listener", self.serving).await {
             tracing::warn!("connections were cut off at the deadline");
         }
+        self.outbound.close().await;
         self.keeping.cancel();
         ended("upkeep of the database", self.upkeep).await;
         self.store.close().await;

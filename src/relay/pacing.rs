@@ -157,10 +157,10 @@ impl Pacing {
         self.paused_until = None;
     }
 
-    /// Connections that may be kept open unused.
+    /// Connections that the site may have, used and unused together.
     #[must_use]
-    pub fn room_for_idle(&self) -> u32 {
-        self.allowed.saturating_sub(self.in_use)
+    pub fn allowed(&self) -> u32 {
+        self.allowed
     }
 
     /// Whether a connection that has carried so many messages may carry another one.

@@ -28,7 +28,7 @@ use std::sync::Arc;
 use secrecy::SecretString;
 use zeroize::Zeroizing;
 
-use super::response::{Response, ResponseParser};
+use super::response::{Class, Response, ResponseParser};
 use super::{Failure, Outcome, ReversePath, Words};
 use crate::mail::{Address, DomainName};
 
@@ -194,6 +194,20 @@ pub struct Client {
     session: Session,
     parser: ResponseParser,
     state: State,
+    course: Course,
+}
+
+/// How the server behaves since the connection or the transaction began, whatever it says of the message.
+#[derive(Debug, Default)]
+struct Course {
+    /// A reply has come.
+    answered: bool,
+    /// The connection was lost, or the server said that it does not want us now.
+    trouble: bool,
+    /// As that, in place of the first reply.
+    stale: bool,
+    /// The last reply refused all mail for good: to the greeting, EHLO or HELO.
+    refuses: bool,
 }
 
 /// What every state needs.
@@ -241,7 +255,18 @@ impl Client {
     #[must_use]
     pub fn new(settings: Arc<Settings>, peer: String, channel: Channel) -> Self {
         let session = Session { settings, peer, channel };
-        Self { session, parser: ResponseParser::default(), state: State::Opening(Opening::Greeting) }
+        Self {
+            session,
+            parser: ResponseParser::default(),
+            state: State::Opening(Opening::Greeting),
+            course: Course::default(),
+        }
+    }
+
+    /// The host's name for reports, as it was given.
+    #[must_use]
+    pub fn peer(&self) -> &str {
+        &self.session.peer
     }
 
     /// The first thing to do.
@@ -256,12 +281,41 @@ impl Client {
         matches!(self.state, State::Ready(_))
     }
 
+    /// Whether the server, and not the message, was the matter with the last transaction or the opening: the connection
+    /// was lost, the server said 421, or it said 4.7.x before it knew the recipient. Greylisting, which is 4.7.x to a
+    /// recipient, is none of this.
+    #[must_use]
+    pub fn is_in_trouble(&self) -> bool {
+        self.course.trouble
+    }
+
+    /// Whether the server takes no mail of ours: its greeting, or its answer to our name, was a refusal for good. It is in
+    /// order otherwise.
+    #[must_use]
+    pub fn is_refused(&self) -> bool {
+        self.course.refuses
+    }
+
+    /// Whether the connection had ended before this transaction began, which shows only now: it was lost, or the server
+    /// said 421, in place of the reply to the first command. Servers close connections that were idle too long or have
+    /// carried enough.
+    ///
+    /// Then it is safe to send the message again. The message itself goes out only after 354, which is the reply to the
+    /// third command at the earliest, so not an octet of it has left us. What may have arrived is MAIL, RCPT and DATA of
+    /// one pipelined write: an envelope, which is void with its connection. (After the final dot nothing is ever sent
+    /// again: see [`Outcome::Uncertain`].)
+    #[must_use]
+    pub fn was_stale(&self) -> bool {
+        self.course.stale
+    }
+
     /// Begins a transaction. When the host lacks what the message needs this fails at once, with nothing sent, and
     /// the session stays ready.
-    pub fn send(&mut self, envelope: Envelope) -> Action {
+    pub fn send(&mut self, envelope: impl Into<Arc<Envelope>>) -> Action {
+        self.course = Course::default();
         match std::mem::replace(&mut self.state, State::Closed) {
             State::Ready(idle) => {
-                let step = transaction::begin(&self.session, idle, envelope);
+                let step = transaction::begin(&self.session, idle, envelope.into());
                 self.take(step)
             }
             _ => Action::HostFailed(self.session.out_of_step()),
@@ -292,6 +346,7 @@ impl Client {
                 Ok(None) => return Action::Read { phase: self.phase() },
                 Err(error) => return self.lose_protocol(&error.to_string()),
             };
+            self.note(&reply);
             let action = self.step(|session, state| state.reply(session, &reply));
             match action {
                 _ if octets.is_empty() => return action,
@@ -303,6 +358,18 @@ impl Client {
                 _ => return self.lose_protocol("the server sent more than it was asked for"),
             }
         }
+    }
+
+    fn note(&mut self, reply: &Response) {
+        let not_us = match self.phase() {
+            Phase::Recipient | Phase::Data | Phase::FinalDot => false,
+            _ => reply.class() == Class::NotNow && matches!(reply.enhanced, Some((4, 7, _))),
+        };
+        let to_us = matches!(self.phase(), Phase::Greeting | Phase::Ehlo);
+        self.course.refuses = to_us && reply.class() == Class::Never;
+        self.course.trouble |= reply.code == 421 || not_us;
+        self.course.stale |= reply.code == 421 && !self.course.answered;
+        self.course.answered = true;
     }
 
     fn step(&mut self, advance: impl FnOnce(&mut Session, State) -> Step) -> Action {
@@ -336,6 +403,8 @@ impl Client {
 
     fn give_up(&mut self, enhanced: (u8, u16, u16), text: String) -> Action {
         let failure = self.session.local_failure(451, enhanced, text);
+        self.course.trouble = true;
+        self.course.stale |= !self.course.answered;
         match std::mem::replace(&mut self.state, State::Closed) {
             State::Transaction(transaction) => Action::Done(transaction.give_up(failure)),
             State::Opening(_) | State::Ready(_) | State::Closed => {

@@ -1,6 +1,7 @@
 //! A connection to one host: the socket and the session on it.
 //!
-//! It is a value of its own, apart from the choice of hosts, so that it can be kept and used again.
+//! It is a value of its own, apart from the choice of hosts, so that it can rest in the [`super::pool`] and carry another
+//! message.
 //!
 //! The one thing that must be right here is when the session is told that the message was sent: as soon as the last
 //! octet was handed to the socket or to TLS, before the flush, because from then on the server may have the final
@@ -11,6 +12,7 @@
 //! Three times count, one after the other: that of the opening, that of the delivery, and, from the final dot on, that of
 //! [`AFTER_DOT`](super::AFTER_DOT).
 
+use std::fmt;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,12 +23,15 @@ use rustls::ClientConfig;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::task::yield_now;
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::{Instant, timeout_at};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 use tokio_util::either::Either;
 
-use super::{Connectors, Job, Outcome, Scheme, Settings, Target};
+use super::errand::Target;
+use super::pool::Key;
+use super::{Connectors, Job, Outcome, Scheme, Settings, TlsMode};
+use crate::net::smarthost::HostName;
 use crate::net::tls::server_name;
 use crate::smtp::client::{Action, Channel, Client, Input, Loss, Phase};
 use crate::smtp::stuffing::Stuffed;
@@ -36,8 +41,6 @@ use crate::smtp::{Failure, Words};
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long a server that broke off may take to say why.
 const LAST_WORDS: Duration = Duration::from_secs(1);
-/// How long to wait for the reply to QUIT, in the background.
-const FAREWELL: Duration = Duration::from_secs(5);
 /// Replies are short; the reply to EHLO is the longest.
 const READ_BUFFER: usize = 1024;
 
@@ -50,20 +53,54 @@ pub(super) struct Connection {
     buffer: BytesMut,
     /// Of what is going on now.
     deadline: Instant,
+    /// Messages that it was used for.
+    messages: u32,
+    site: u64,
+    host: HostName,
+    tls: TlsMode,
+}
+
+/// What a transaction came to.
+pub(super) struct Answer {
+    /// What became of the message, or (`Err`) why this host cannot take it at all.
+    pub(super) outcome: Result<Outcome, Outcome>,
+    /// The connection had ended before the transaction began.
+    pub(super) was_stale: bool,
+    /// How the server is, whatever it says of the message.
+    pub(super) server: Server,
+}
+
+/// How a server is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Server {
+    /// It answers in order.
+    Works,
+    /// It broke off or does not want us now.
+    InTrouble,
+    /// It had not answered when our time was over: with more time it might have.
+    Unknown,
 }
 
 /// Why there is no connection.
 pub(super) enum OpenError {
     /// The handshake after STARTTLS failed; in clear it might have worked.
     Handshake(Outcome),
+    /// The server wants no mail of ours, and nothing is the matter with it.
+    Refused(Outcome),
     /// Anything else.
     Failed(Outcome),
 }
 
 impl OpenError {
     pub(super) fn into_outcome(self) -> Outcome {
-        let (Self::Handshake(outcome) | Self::Failed(outcome)) = self;
+        let (Self::Handshake(outcome) | Self::Refused(outcome) | Self::Failed(outcome)) = self;
         outcome
+    }
+}
+
+impl fmt::Debug for Connection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connection").field("to", &self.label()).finish_non_exhaustive()
     }
 }
 
@@ -83,8 +120,16 @@ impl Connection {
         } else {
             (Either::Left(tcp), Channel::Clear)
         };
-        let client = Client::new(settings, target.label(), channel);
-        let connection = Self { stream, client, buffer: BytesMut::with_capacity(READ_BUFFER), deadline };
+        let connection = Self {
+            stream,
+            client: Client::new(settings, target.label(), channel),
+            buffer: BytesMut::with_capacity(READ_BUFFER),
+            deadline,
+            messages: 0,
+            site: target.next_hop.site.number,
+            host: target.host.clone(),
+            tls: target.next_hop.tls_mode(),
+        };
         connection.greet(target, config).await
     }
 
@@ -107,6 +152,7 @@ impl Connection {
         }
         match action {
             Action::Ready => Ok(self),
+            Action::HostFailed(outcome) if self.client.is_refused() => Err(OpenError::Refused(outcome)),
             Action::HostFailed(outcome) => Err(OpenError::Failed(outcome)),
             _ => Err(OpenError::Failed(out_of_step())),
         }
@@ -127,35 +173,71 @@ impl Connection {
         }
     }
 
-    /// One transaction for one recipient: the outcome, or (`Err`) why this host cannot take the message at all.
-    pub(super) async fn deliver(&mut self, job: &Job) -> Result<Outcome, Outcome> {
+    /// For whom it is of use.
+    pub(super) fn key(&self) -> Key<'_> {
+        Key { site: self.site, host: &self.host, tls: self.tls }
+    }
+
+    /// The host as reports name it.
+    pub(super) fn label(&self) -> &str {
+        self.client.peer()
+    }
+
+    /// Messages that it was used for.
+    pub(super) fn messages(&self) -> u32 {
+        self.messages
+    }
+
+    /// Whether it takes another message.
+    pub(super) fn is_ready(&self) -> bool {
+        self.client.is_ready()
+    }
+
+    /// Whether nothing has come since the last reply. Whatever it is, it ends the session: the end of the connection, or
+    /// a server's 421, or octets that nobody asked for.
+    pub(super) fn is_quiet(&self) -> bool {
+        let tcp = match &self.stream {
+            Either::Left(tcp) => tcp,
+            Either::Right(tls) => tls.get_ref().0,
+        };
+        // What is read here is lost, and so is the connection.
+        matches!(tcp.try_read(&mut [0]), Err(error) if error.kind() == io::ErrorKind::WouldBlock)
+    }
+
+    /// One transaction for one recipient.
+    pub(super) async fn deliver(&mut self, job: &Job) -> Answer {
         self.deadline = job.deadline;
-        let first = self.client.send(job.envelope.clone());
+        self.messages = self.messages.saturating_add(1);
+        let outcome = self.transaction(job).await;
+        let server = match self.client.is_in_trouble() {
+            false => Server::Works,
+            true if Instant::now() >= self.deadline => Server::Unknown,
+            true => Server::InTrouble,
+        };
+        let was_stale = server == Server::InTrouble && self.client.was_stale();
+        Answer { outcome, was_stale, server }
+    }
+
+    async fn transaction(&mut self, job: &Job) -> Result<Outcome, Outcome> {
+        let first = self.client.send(Arc::clone(&job.envelope));
         let mut action = self.drive(first).await;
         if action == Action::SendMessage {
             let sent = self.send_message(&job.segments, job.after_dot).await;
             action = self.drive(sent).await;
         }
         match action {
-            Action::Done(outcomes) => outcomes.into_iter().next().ok_or_else(out_of_step),
+            Action::Done(mut outcomes) => outcomes.pop().ok_or_else(out_of_step),
             Action::HostFailed(outcome) => Err(outcome),
             _ => Err(out_of_step()),
         }
     }
 
-    /// Ends the session in order, in the background: nobody waits for the reply to QUIT. A session that is not in
-    /// order is just closed.
-    pub(super) fn farewell(self) {
-        if !self.client.is_ready() {
-            return;
-        }
-        let Self { mut stream, mut buffer, .. } = self;
-        tokio::spawn(timeout(FAREWELL, async move {
-            stream.write_all(Client::QUIT).await?;
-            stream.flush().await?;
-            stream.read_buf(&mut buffer).await?;
-            stream.shutdown().await
-        }));
+    /// Ends the session in order.
+    pub(super) async fn quit(mut self: Box<Self>) -> io::Result<()> {
+        self.stream.write_all(Client::QUIT).await?;
+        self.stream.flush().await?;
+        self.stream.read_buf(&mut self.buffer).await?;
+        self.stream.shutdown().await
     }
 
     /// Reads and writes as the session asks, until it asks for something else.

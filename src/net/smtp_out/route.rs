@@ -1,9 +1,14 @@
-//! Which hosts a message goes to.
+//! Which hosts a message goes to, and to which site they belong.
 
-use super::{Options, Outcome, Scheme, Search, at_host, deferred, rejected};
+use std::sync::Arc;
+
+use super::sites::{Site, Sites};
+use super::{Options, Outcome, Scheme, Search, TlsMode, at_host, deferred, rejected};
 use crate::mail::{Address, DomainName, Host};
 use crate::net::dns::{self, Dns, DnsFailure};
-use crate::net::smarthost::{HostName, Login};
+use crate::net::smarthost::{HostName, Login, Smarthost};
+use crate::relay::pacing::Limits;
+use crate::relay::site::SiteName;
 
 /// The hosts that may take a message, and how to speak to them.
 #[derive(Debug)]
@@ -14,25 +19,50 @@ pub(super) struct NextHop {
     pub(super) scheme: Scheme,
     pub(super) login: Option<Login>,
     pub(super) search: Search,
+    pub(super) site: Arc<Site>,
 }
 
 impl NextHop {
-    /// The next hop for `to`, or why there is none.
-    pub(super) async fn find(options: &Options, to: &Address) -> Result<Self, Outcome> {
-        if let Some(smarthost) = &options.smarthost {
-            return Ok(Self {
-                hosts: vec![smarthost.host.clone()],
-                port: smarthost.port,
-                scheme: smarthost.scheme,
-                login: smarthost.login.clone(),
-                search: Search::Allowed,
-            });
+    /// The smarthost. It is the same for every message, so it is made once.
+    pub(super) fn smarthost(smarthost: &Smarthost, limits: Limits) -> Self {
+        Self {
+            hosts: vec![smarthost.host.clone()],
+            port: smarthost.port,
+            scheme: smarthost.scheme,
+            login: smarthost.login.clone(),
+            search: Search::Allowed,
+            // No other site has this number.
+            site: Arc::new(Site::new(0, limits)),
         }
-        let hosts = match to.host() {
-            Host::Literal(text) => vec![literal(text)?],
-            Host::Domain(domain) => mx_hosts(&options.dns, domain, &options.hostname).await?,
+    }
+
+    /// The next hop for `to` by the DNS, or why there is none.
+    pub(super) async fn find(options: &Options, sites: &Sites, to: &Address) -> Result<Self, Outcome> {
+        let (hosts, site) = match to.host() {
+            Host::Literal(text) => {
+                let hosts = vec![literal(text)?];
+                let site = sites.named(name_of(&hosts));
+                (hosts, site)
+            }
+            Host::Domain(domain) => {
+                let hosts = mx_hosts(&options.dns, domain, &options.hostname).await?;
+                let site = sites.named(name_of(&hosts));
+                sites.learn(domain, &site);
+                (hosts, site)
+            }
         };
-        Ok(Self { hosts, port: options.port, scheme: Scheme::Smtp, login: None, search: Search::Never })
+        let port = options.port;
+        Ok(Self { hosts, port, scheme: Scheme::Smtp, login: None, search: Search::Never, site })
+    }
+
+    /// Whether connections that begin in clear are turned into TLS.
+    pub(super) fn tls_mode(&self) -> TlsMode {
+        match self.scheme {
+            Scheme::Smtp => TlsMode::Opportunistic,
+            Scheme::StartTls => TlsMode::Required,
+            // There is TLS before the first command.
+            Scheme::Smtps => TlsMode::Never,
+        }
     }
 
     /// What it means that a host has no address. A smarthost that cannot be found is a mistake of ours, and no reason
@@ -46,6 +76,19 @@ impl NextHop {
         };
         at_host(outcome, host)
     }
+}
+
+/// The site that mail for `to` went to the last time, if it is remembered.
+pub(super) fn remembered(sites: &Sites, to: &Address) -> Option<Arc<Site>> {
+    match to.host() {
+        Host::Domain(domain) => sites.of_domain(domain),
+        Host::Literal(text) => sites.find(&name_of(&[literal(text).ok()?])),
+    }
+}
+
+fn name_of(hosts: &[HostName]) -> SiteName {
+    let hosts: Vec<String> = hosts.iter().map(ToString::to_string).collect();
+    SiteName::of_hosts(&hosts)
 }
 
 pub(super) fn dns_too_slow() -> Outcome {
@@ -79,7 +122,8 @@ fn literal(text: &str) -> Result<HostName, Outcome> {
     ip.map(HostName::Ip).map_err(|_| rejected(550, (5, 1, 2), "the address literal is no IP address"))
 }
 
-fn random() -> u64 {
+/// Any number.
+pub(super) fn random() -> u64 {
     let mut octets = [0; 8];
     // Without randomness the order is that of the DNS, which is random enough.
     let _ = aws_lc_rs::rand::fill(&mut octets);

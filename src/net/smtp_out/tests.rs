@@ -2,16 +2,20 @@
 //!
 //! A script has one step a line: `S:` it sends a line, `C:` a line must come that starts with this, `TEXT` reads up
 //! to the final dot, `CLOSE` breaks off, `TLS` shakes hands, `WAIT` is silent for so many milliseconds. A script that
-//! ends waits for the client to close.
+//! ends waits for the client to close, which an [`Outbound`] does when it is dropped.
 
+mod crowd;
+mod reuse;
+
+use super::errand::{Target, Tried, kind};
 use super::*;
-use crate::mail::Address;
 use crate::net::dns::zone;
+use crate::net::smarthost::HostName;
 use crate::net::tls::provider;
-use crate::relay::ports::Content;
-use crate::smtp::ReversePath;
+use crate::smtp::client::InClear;
 use rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer};
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
+use std::net::{IpAddr, SocketAddr};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
@@ -144,11 +148,24 @@ fn options(dns: SocketAddr) -> Options {
     }
 }
 
+fn to_smarthost_by(url: &str, tls: Connectors, bounds: Bounds) -> Outbound {
+    let unused = SocketAddr::from(([127, 0, 0, 1], 1));
+    Outbound::with_bounds(Options { smarthost: Some(url.parse().unwrap()), ..options(unused) }, tls, bounds)
+}
+
 /// Sends all mail to `url`.
 fn to_smarthost(url: &str) -> Outbound {
-    let unused = SocketAddr::from(([127, 0, 0, 1], 1));
-    let options = Options { smarthost: Some(url.parse().unwrap()), ..options(unused) };
-    Outbound::with_connectors(options, Connectors::opportunistic().unwrap())
+    to_smarthost_by(url, Connectors::opportunistic().unwrap(), BOUNDS)
+}
+
+/// As that, and trusts whom `client` trusts.
+fn verified(url: &str, client: &ClientConfig) -> Outbound {
+    to_smarthost_by(url, Connectors::opportunistic().unwrap().verified_by(client.clone()), BOUNDS)
+}
+
+/// Of one that has no clones yet.
+fn options_of(outbound: &mut Outbound) -> &mut Options {
+    &mut Arc::get_mut(&mut outbound.shared).unwrap().options
 }
 
 fn to(server: &Server) -> Outbound {
@@ -177,7 +194,7 @@ async fn deliver(outbound: &Outbound) -> String {
 
 const HELLO: &str = "S: 220 mx\nC: EHLO relay.example.com\nS: 250-mx\nS: 250 PIPELINING\n";
 const ENVELOPE: &str = "C: MAIL FROM:<>\nC: RCPT TO:<jane@example.net>\nC: DATA\n";
-const TAKEN: &str = "S: 250 ok\\n250 ok\\n354 go\nTEXT\nS: 250 2.0.0 taken\nC: QUIT\nS: 221 bye\n";
+const TAKEN: &str = "S: 250 ok\\n250 ok\\n354 go\nTEXT\nS: 250 2.0.0 taken\n";
 
 fn taking() -> String {
     format!("{HELLO}{ENVELOPE}{TAKEN}")
@@ -208,39 +225,14 @@ async fn refusals_at_every_turn() {
         ("S: 421 4.3.2 busy".to_owned(), "deferred 421 4.3.2"),
         ("S: junk".to_owned(), "deferred 451 4.5.0"),
         ("S: 220 mx\nC: EHLO\nS: 550 no\nC: HELO\nS: 550 no".to_owned(), "deferred 451 4.0.0"),
-        (
-            format!("{HELLO}{ENVELOPE}S: 450 4.7.1 wait\\n503 no\\n503 no\nC: QUIT\nS: 221 bye"),
-            "deferred 450 4.7.1",
-        ),
-        (
-            format!("{HELLO}{ENVELOPE}S: 550 5.7.1 no\\n503 no\\n503 no\nC: QUIT\nS: 221 bye"),
-            "rejected 550 5.7.1",
-        ),
-        (
-            format!("{HELLO}{ENVELOPE}S: 250 ok\\n450 4.2.1 x\\n503 no\nC: QUIT\nS: 221 bye"),
-            "deferred 450 4.2.1",
-        ),
-        (
-            format!("{HELLO}{ENVELOPE}S: 250 ok\\n550 5.1.1 x\\n554 no\nC: QUIT\nS: 221 bye"),
-            "rejected 550 5.1.1",
-        ),
+        (format!("{HELLO}{ENVELOPE}S: 450 4.7.1 wait\\n503 no\\n503 no"), "deferred 450 4.7.1"),
+        (format!("{HELLO}{ENVELOPE}S: 550 5.7.1 no\\n503 no\\n503 no"), "rejected 550 5.7.1"),
+        (format!("{HELLO}{ENVELOPE}S: 250 ok\\n450 4.2.1 x\\n503 no"), "deferred 450 4.2.1"),
+        (format!("{HELLO}{ENVELOPE}S: 250 ok\\n550 5.1.1 x\\n554 no"), "rejected 550 5.1.1"),
         (format!("{HELLO}{ENVELOPE}S: 250 ok\\n550 5.1.1 x\\n354 go"), "rejected 550 5.1.1"),
-        (
-            format!("{HELLO}{ENVELOPE}S: 250 ok\\n250 ok\\n451 4.3.0 x\nC: QUIT\nS: 221 bye"),
-            "deferred 451 4.3.0",
-        ),
-        (
-            format!(
-                "{HELLO}{ENVELOPE}S: 250 ok\\n250 ok\\n354 go\nTEXT\nS: 451 4.3.0 x\nC: QUIT\nS: 221 bye"
-            ),
-            "deferred 451 4.3.0",
-        ),
-        (
-            format!(
-                "{HELLO}{ENVELOPE}S: 250 ok\\n250 ok\\n354 go\nTEXT\nS: 554 5.7.1 x\nC: QUIT\nS: 221 bye"
-            ),
-            "rejected 554 5.7.1",
-        ),
+        (format!("{HELLO}{ENVELOPE}S: 250 ok\\n250 ok\\n451 4.3.0 x"), "deferred 451 4.3.0"),
+        (format!("{HELLO}{ENVELOPE}S: 250 ok\\n250 ok\\n354 go\nTEXT\nS: 451 4.3.0 x"), "deferred 451 4.3.0"),
+        (format!("{HELLO}{ENVELOPE}S: 250 ok\\n250 ok\\n354 go\nTEXT\nS: 554 5.7.1 x"), "rejected 554 5.7.1"),
     ] {
         let server = Server::start(&[&script]).await;
         assert_eq!(deliver(&to(&server)).await, expected, "{script}");
@@ -287,8 +279,8 @@ async fn a_silent_server_costs_no_more_than_the_budget() {
     ] {
         let server = Server::start(&[&script]).await;
         let mut outbound = to(&server);
-        outbound.options.budget = Duration::from_millis(300);
-        outbound.options.after_dot = Duration::from_millis(300);
+        options_of(&mut outbound).after_dot = Duration::from_millis(300);
+        let outbound = outbound.with_budget(Duration::from_millis(300));
         assert_eq!(deliver(&outbound).await, expected);
     }
 }
@@ -296,10 +288,9 @@ async fn a_silent_server_costs_no_more_than_the_budget() {
 /// To give up would be to deliver it again with the next try.
 #[tokio::test]
 async fn a_server_may_need_longer_than_the_budget_after_the_dot() {
-    let slow = format!("{HELLO}{ENVELOPE}S: 250 ok\\n250 ok\\n354 go\nTEXT\nWAIT 900\nS: 250 ok\nC: QUIT");
+    let slow = format!("{HELLO}{ENVELOPE}S: 250 ok\\n250 ok\\n354 go\nTEXT\nWAIT 900\nS: 250 ok");
     let server = Server::start(&[&slow]).await;
-    let mut outbound = to(&server);
-    outbound.options.budget = Duration::from_millis(600);
+    let outbound = to(&server).with_budget(Duration::from_millis(600));
     assert_eq!(deliver(&outbound).await, "delivered");
 }
 
@@ -372,8 +363,7 @@ async fn verified_tls_wants_a_trusted_certificate() {
         for (trusted, expected) in [(&good.client, "delivered"), (&other.client, "deferred 451")] {
             let script = format!("{open}{ENVELOPE}{TAKEN}");
             let server = Server::start_at("127.0.0.1:0", &[&script], Some(Arc::clone(&good.server))).await;
-            let mut outbound = to_smarthost(&format!("{scheme}://{}", server.address));
-            outbound.tls = outbound.tls.clone().verified_by(trusted.clone());
+            let outbound = verified(&format!("{scheme}://{}", server.address), trusted);
             let outcome = deliver(&outbound).await;
             assert!(outcome.starts_with(expected), "{scheme}: {outcome} is not {expected}");
         }
@@ -383,8 +373,7 @@ async fn verified_tls_wants_a_trusted_certificate() {
 #[tokio::test]
 async fn starttls_that_is_not_offered_defers_where_it_is_required() {
     let server = Server::start(&[HELLO]).await;
-    let mut outbound = to_smarthost(&format!("smtp+starttls://{}", server.address));
-    outbound.tls = outbound.tls.clone().verified_by(pki().client);
+    let outbound = verified(&format!("smtp+starttls://{}", server.address), &pki().client);
     assert_eq!(deliver(&outbound).await, "deferred 454 4.7.10");
 }
 
@@ -398,14 +387,15 @@ async fn a_login_goes_to_the_smarthost() {
         let server = Server::start(&[&format!("{hello}{answer}")]).await;
         let outbound = to_smarthost(&format!("smtp://jane:s%2Fcret@{}", server.address));
         assert_eq!(deliver(&outbound).await, expected);
+        drop(outbound);
         server.texts().await;
     }
 }
 
 #[test]
 fn a_password_leaves_this_machine_only_in_tls() {
-    let next_hop =
-        |scheme| NextHop { hosts: Vec::new(), port: 25, scheme, login: None, search: Search::Allowed };
+    let smarthost: Smarthost = "smtp://127.0.0.1".parse().unwrap();
+    let next_hop = |scheme| NextHop { scheme, ..NextHop::smarthost(&smarthost, Limits::SMARTHOST) };
     for (scheme, ip, expected) in [
         (Scheme::Smtp, "127.0.0.1", InClear::Allowed),
         (Scheme::Smtp, "192.0.2.1", InClear::Refused),
@@ -441,11 +431,14 @@ async fn mail_does_not_come_back_to_ourselves() {
     let server = Server::start_at("127.0.0.2:0", &[&taking()], None).await;
     let port = server.address.port();
     let at = |ip: [u8; 4]| SocketAddr::from((ip, port));
-    let mut outbound = to_mx(TWO_HOSTS, port).await;
-    outbound.options.ourselves = Ourselves::listening_on(&[at([127, 0, 0, 3])]);
-    assert_eq!(deliver(&outbound).await, "delivered");
-    outbound.options.ourselves = Ourselves::listening_on(&[at([127, 0, 0, 3]), at([127, 0, 0, 2])]);
-    assert_eq!(deliver(&outbound).await, "rejected 554 5.4.6");
+    for (ours, expected) in [
+        (vec![at([127, 0, 0, 3])], "delivered"),
+        (vec![at([127, 0, 0, 3]), at([127, 0, 0, 2])], "rejected 554 5.4.6"),
+    ] {
+        let mut outbound = to_mx(TWO_HOSTS, port).await;
+        options_of(&mut outbound).ourselves = Ourselves::listening_on(&ours);
+        assert_eq!(deliver(&outbound).await, expected);
+    }
 }
 
 /// It takes the connection and says nothing.
@@ -454,8 +447,7 @@ async fn a_silent_host_leaves_time_for_the_second() {
     let silent = Server::start_at("127.0.0.3:0", &[""], None).await;
     let port = silent.address.port();
     let second = Server::start_at(&format!("127.0.0.2:{port}"), &[&taking()], None).await;
-    let mut outbound = to_mx(TWO_HOSTS, port).await;
-    outbound.options.budget = Duration::from_secs(2);
+    let outbound = to_mx(TWO_HOSTS, port).await.with_budget(Duration::from_secs(2));
     assert_eq!(deliver(&outbound).await, "delivered");
     second.texts().await;
 }
@@ -477,8 +469,7 @@ async fn hosts_that_were_not_tried_refuse_nothing() {
         ("example.net.", "MX", "11 h.example.net."),
         ("h.example.net.", "A", "127.0.0.3"),
     ];
-    let plain = format!("{HELLO}C: QUIT\nS: 221 bye");
-    let server = Server::start_at("127.0.0.3:0", &[plain.as_str(); MAX_HOSTS], None).await;
+    let server = Server::start_at("127.0.0.3:0", &[HELLO; errand::MAX_HOSTS], None).await;
     let outbound = to_mx(MANY, server.address.port()).await;
     let mut eight_bit = message("grüße\r\n".as_bytes());
     eight_bit.content.eight_bit = true;
@@ -487,8 +478,8 @@ async fn hosts_that_were_not_tried_refuse_nothing() {
 
 #[tokio::test]
 async fn the_second_host_is_asked_only_when_the_first_was_not_definite() {
-    let greylisted = format!("{HELLO}{ENVELOPE}S: 250 ok\\n450 4.7.1 later\\n503 no\nC: QUIT\nS: 221 bye");
-    let unknown = format!("{HELLO}{ENVELOPE}S: 250 ok\\n550 5.1.1 no\\n503 no\nC: QUIT\nS: 221 bye");
+    let greylisted = format!("{HELLO}{ENVELOPE}S: 250 ok\\n450 4.7.1 later\\n503 no");
+    let unknown = format!("{HELLO}{ENVELOPE}S: 250 ok\\n550 5.1.1 no\\n503 no");
     let silent = format!("{HELLO}{ENVELOPE}S: 250 ok\\n250 ok\\n354 go\nTEXT\nCLOSE");
     for (first, second, expected) in [
         (&greylisted, Some(taking()), "delivered"),
@@ -507,17 +498,17 @@ async fn the_second_host_is_asked_only_when_the_first_was_not_definite() {
 
 #[tokio::test]
 async fn a_host_that_lacks_an_extension_leads_to_the_next() {
-    let plain = format!("{HELLO}C: QUIT\nS: 221 bye");
-    let first = Server::start_at("127.0.0.3:0", &[&plain, &plain], None).await;
+    let first = Server::start_at("127.0.0.3:0", &[HELLO, HELLO], None).await;
     let port = first.address.port();
     let capable = "S: 220 mx\nC: EHLO\nS: 250-mx\nS: 250-PIPELINING\nS: 250 8BITMIME\nC: MAIL FROM:<> BODY=8BITMIME\nC: RCPT\nC: DATA\n";
     let second =
-        Server::start_at(&format!("127.0.0.2:{port}"), &[&format!("{capable}{TAKEN}"), &plain], None).await;
-    let outbound = to_mx(TWO_HOSTS, port).await;
+        Server::start_at(&format!("127.0.0.2:{port}"), &[&format!("{capable}{TAKEN}"), HELLO], None).await;
     let mut eight_bit = message("grüße\r\n".as_bytes());
     eight_bit.content.eight_bit = true;
-    assert_eq!(kind(&outbound.deliver(eight_bit.clone()).await), "delivered");
-    assert_eq!(kind(&outbound.deliver(eight_bit).await), "rejected 550 5.6.3");
+    for expected in ["delivered", "rejected 550 5.6.3"] {
+        let outcome = to_mx(TWO_HOSTS, port).await.deliver(eight_bit.clone()).await;
+        assert_eq!(kind(&outcome), expected);
+    }
     second.texts().await;
 }
 
@@ -570,8 +561,8 @@ fn the_most_telling_failure_is_reported() {
         (vec![lacks()], lacks()),
         (vec![said(), Outcome::Deferred(failure((4, 2, 2)))], said()),
     ] {
-        let mut failures = Failures::default();
-        list.into_iter().for_each(|outcome| failures.add(outcome));
-        assert_eq!(failures.most_telling(), expected);
+        let mut tried = Tried::default();
+        list.into_iter().for_each(|outcome| tried.add(outcome));
+        assert_eq!(tried.most_telling(), expected);
     }
 }

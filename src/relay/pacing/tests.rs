@@ -192,16 +192,9 @@ fn an_admin_ends_a_pause() {
 }
 
 #[test]
-fn sessions_and_idle_connections_are_bounded() {
-    let mut pacing = Pacing::new(LIMITS);
+fn sessions_are_bounded() {
+    let pacing = Pacing::new(LIMITS);
     assert!(pacing.may_carry_another(2) && !pacing.may_carry_another(3));
-    assert_eq!(pacing.room_for_idle(), 2);
-    pacing.begin();
-    assert_eq!(pacing.room_for_idle(), 1);
-    let ticket = pacing.begin();
-    assert_eq!(pacing.room_for_idle(), 0);
-    pacing.failed(ticket, at(0), 0);
-    assert_eq!(pacing.room_for_idle(), 0);
 }
 
 /// A server that takes `capacity` connections and refuses the others, visited by a queue that never runs dry. Connections

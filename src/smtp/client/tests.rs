@@ -250,6 +250,33 @@ fn a_session_carries_one_message_after_another() {
     );
 }
 
+const ONE: &str = "C: MAIL FROM:<from@example.com>\nC: RCPT TO:<a@example.net>\nC: DATA\n";
+
+/// A connection that was used before: what the server does next, and whether that shows that it had ended earlier, or
+/// that the server is in trouble.
+#[test]
+fn a_connection_that_ended_while_it_was_idle_is_known() {
+    let used =
+        format!("{OPEN_PIPELINING}{ONE}S: 250 ok\nS: 250 ok\nS: 354 go\nDOT\nS: 250 taken\nAGAIN\n{ONE}");
+    for (script, stale, trouble) in [
+        ("CLOSE", true, true),
+        ("S: 421 4.4.2 idle too long", true, true),
+        ("S: 421 4.7.0 that was enough for one session", true, true),
+        ("S: 250 ok\nCLOSE", false, true),
+        ("S: 250 ok\nS: 421 4.3.2 going down", false, true),
+        ("S: 451 4.7.650 too much from you\nS: 503 no\nS: 503 no", false, true),
+        ("S: 451 4.3.0 later\nS: 503 no\nS: 503 no", false, false),
+        ("S: 250 ok\nS: 450 4.7.1 greylisted\nS: 503 no", false, false),
+        ("S: 250 ok\nS: 250 ok\nS: 354 go\nDOT\nS: 451 4.7.1 later", false, false),
+        ("S: 250 ok\nS: 250 ok\nS: 354 go\nDOT\nS: 421 4.3.2 going down", false, true),
+        ("S: 250 ok\nS: 250 ok\nS: 354 go\nDOT\nCLOSE", false, true),
+        ("S: 250 ok\nS: 250 ok\nS: 354 go\nDOT\nS: 250 taken", false, false),
+    ] {
+        let client = Dialogue::new(settings(TlsMode::Never), to_one()).run(&used).run(script).client;
+        assert_eq!((client.was_stale(), client.is_in_trouble()), (stale, trouble), "{script}");
+    }
+}
+
 #[test]
 fn many_recipients_go_out_in_batches() {
     let addresses: Vec<String> = (0..100).map(|i| format!("u{i}@example.net")).collect();

@@ -9,6 +9,7 @@
 //! nothing can then be delivered to nobody.
 
 use std::fmt::Write as _;
+use std::sync::Arc;
 
 use zeroize::Zeroizing;
 
@@ -18,14 +19,17 @@ use super::{
 use crate::smtp::response::{Class, Response};
 use crate::smtp::{Delivered, Failure, ReversePath, Words};
 
+/// Octets of an ordinary MAIL, RCPT and DATA.
+const COMMANDS_LENGTH: usize = 256;
 /// Commands in flight. At most 64 commands of half a kilobyte fit every socket buffer, and so do their replies.
 const BATCH: usize = 64;
 
 #[derive(Debug)]
 pub(super) struct Transaction {
-    envelope: Envelope,
+    envelope: Arc<Envelope>,
     idle: Idle,
-    commands: Vec<Command>,
+    /// 1 when RSET goes out first, else 0.
+    resets: usize,
     /// How many commands were sent.
     sent: usize,
     /// How many were answered.
@@ -61,19 +65,15 @@ enum Progress {
 }
 
 /// Starts a transaction, unless the host lacks what the message needs.
-pub(super) fn begin(session: &Session, idle: Idle, envelope: Envelope) -> Step {
+pub(super) fn begin(session: &Session, idle: Idle, envelope: Arc<Envelope>) -> Step {
     if let Err(failure) = check(session, &idle.capabilities, &envelope) {
         return Step::Go(State::Ready(idle), Action::HostFailed(Outcome::Rejected(failure)));
     }
-    let reset = idle.needs_reset.then_some(Command::Reset);
-    let recipients = (0..envelope.recipients.len()).map(Command::Recipient);
-    let commands =
-        reset.into_iter().chain([Command::Mail]).chain(recipients).chain([Command::Data]).collect();
     let transaction = Transaction {
         recipients: envelope.recipients.iter().map(|_| Recipient::Open).collect(),
         envelope,
+        resets: usize::from(idle.needs_reset),
         idle,
-        commands,
         sent: 0,
         answered: 0,
         progress: Progress::Commands,
@@ -106,7 +106,7 @@ fn check(session: &Session, offered: &Capabilities, envelope: &Envelope) -> Resu
 impl Transaction {
     pub(super) fn phase(&self) -> Phase {
         match self.progress {
-            Progress::Commands => self.commands.get(self.answered).map_or(Phase::Data, Command::phase),
+            Progress::Commands => self.command(self.answered).map_or(Phase::Data, Command::phase),
             Progress::Message => Phase::DataBlock,
             Progress::FinalDot => Phase::FinalDot,
         }
@@ -116,7 +116,7 @@ impl Transaction {
         match self.progress {
             Progress::Commands => self.command_answered(session, reply),
             // The server did not wait for the end. What it refuses is refused; it cannot have taken the message.
-            Progress::Message => self.close(&session.refused(reply)),
+            Progress::Message => self.close(session.refused(reply)),
             Progress::FinalDot => self.message_answered(session, reply),
         }
     }
@@ -135,21 +135,32 @@ impl Transaction {
             Progress::Commands | Progress::Message => Outcome::Deferred(failure),
             Progress::FinalDot => Outcome::Uncertain(failure),
         };
-        self.settle(&outcome);
-        self.outcomes()
+        self.settle(outcome);
+        outcomes(self.recipients)
+    }
+
+    /// All commands in their order: RSET perhaps, MAIL, one RCPT for each recipient, DATA.
+    fn command(&self, position: usize) -> Option<Command> {
+        let recipients = self.recipients.len();
+        match position.checked_sub(self.resets) {
+            None => Some(Command::Reset),
+            Some(0) => Some(Command::Mail),
+            Some(after) if after <= recipients => Some(Command::Recipient(after - 1)),
+            Some(after) => (after == recipients + 1).then_some(Command::Data),
+        }
     }
 
     fn command_answered(mut self, session: &Session, reply: &Response) -> Step {
-        let Some(&command) = self.commands.get(self.answered) else {
-            return self.close(&session.unexpected(reply));
+        let Some(command) = self.command(self.answered) else {
+            return self.close(session.unexpected(reply));
         };
         self.answered += 1;
         let expected = if command == Command::Data { Class::GoOn } else { Class::Done };
         match reply.class() {
-            _ if reply.code == 421 => self.close(&session.refused(reply)),
+            _ if reply.code == 421 => self.close(session.refused(reply)),
             class if class == expected => self.command_accepted(command),
             Class::NotNow | Class::Never => self.command_refused(command, session, reply),
-            Class::Done | Class::GoOn => self.close(&session.unexpected(reply)),
+            Class::Done | Class::GoOn => self.close(session.unexpected(reply)),
         }
     }
 
@@ -159,7 +170,7 @@ impl Transaction {
                 self.progress = Progress::Message;
                 Step::Go(State::Transaction(self), Action::SendMessage)
             }
-            Command::Data => Step::Close(Action::Done(self.outcomes())),
+            Command::Data => Step::Close(Action::Done(outcomes(self.recipients))),
             Command::Reset => {
                 self.idle.needs_reset = false;
                 self.go_on()
@@ -176,11 +187,11 @@ impl Transaction {
         let outcome = if wants_login(reply) { session.deferred(reply) } else { session.refused(reply) };
         match command {
             // Without a fresh start it is not known what the next commands would do.
-            Command::Reset => return self.close(&outcome),
-            Command::Mail | Command::Data => self.settle(&outcome),
+            Command::Reset => return self.close(outcome),
+            Command::Mail | Command::Data => self.settle(outcome),
             Command::Recipient(index) => {
-                if let Some(recipient) = self.recipients.get_mut(index) {
-                    recipient.settle(&outcome);
+                if let Some(recipient) = self.recipients.get_mut(index).filter(|one| one.is_open()) {
+                    *recipient = Recipient::Over(outcome);
                 }
             }
         }
@@ -202,9 +213,11 @@ impl Transaction {
     fn send_batch(mut self) -> Step {
         let size = if self.idle.capabilities.has(&Extension::Pipelining) { BATCH } else { 1 };
         let phase = self.phase();
-        let mut octets = String::new();
-        for command in self.commands.iter().skip(self.sent).take(size) {
-            self.write_command(*command, &mut octets);
+        // Room for the usual: grown, it would leave copies that nobody wipes.
+        let mut octets = String::with_capacity(COMMANDS_LENGTH);
+        for _ in 0..size {
+            let Some(command) = self.command(self.sent) else { break };
+            self.write_command(command, &mut octets);
             self.sent += 1;
         }
         let octets = CommandLines(Zeroizing::new(octets.into_bytes()));
@@ -246,42 +259,41 @@ impl Transaction {
         match reply.class() {
             Class::Done => {
                 let delivered = Delivered { host: session.peer.clone(), reply: reply.to_string() };
-                self.settle(&Outcome::Delivered(delivered));
+                self.settle(Outcome::Delivered(delivered));
                 self.finish()
             }
             Class::NotNow | Class::Never if reply.code != 421 => {
-                self.settle(&session.refused(reply));
+                self.settle(session.refused(reply));
                 self.finish()
             }
-            Class::NotNow | Class::Never => self.close(&session.refused(reply)),
+            Class::NotNow | Class::Never => self.close(session.refused(reply)),
             Class::GoOn => {
                 let text = format!("the server answered the final dot with {reply}");
-                self.close(&Outcome::Uncertain(session.quoted_failure(451, (4, 5, 0), text)))
+                self.close(Outcome::Uncertain(session.quoted_failure(451, (4, 5, 0), text)))
             }
         }
     }
 
     /// Every recipient that is still open gets `outcome`.
-    fn settle(&mut self, outcome: &Outcome) {
-        self.recipients.iter_mut().for_each(|recipient| recipient.settle(outcome));
+    fn settle(&mut self, outcome: Outcome) {
+        let mut open = self.recipients.iter_mut().filter(|recipient| recipient.is_open());
+        let Some(first) = open.next() else { return };
+        open.for_each(|recipient| *recipient = Recipient::Over(outcome.clone()));
+        *first = Recipient::Over(outcome);
     }
 
     fn has_open(&self) -> bool {
-        self.recipients.iter().any(|recipient| matches!(recipient, Recipient::Open))
+        self.recipients.iter().any(Recipient::is_open)
     }
 
     fn finish(self) -> Step {
-        let idle = self.idle.clone();
-        Step::Go(State::Ready(idle), Action::Done(self.outcomes()))
+        let Self { idle, recipients, .. } = self;
+        Step::Go(State::Ready(idle), Action::Done(outcomes(recipients)))
     }
 
-    fn close(mut self, outcome: &Outcome) -> Step {
+    fn close(mut self, outcome: Outcome) -> Step {
         self.settle(outcome);
-        Step::Close(Action::Done(self.outcomes()))
-    }
-
-    fn outcomes(self) -> Vec<Outcome> {
-        self.recipients.into_iter().map(Recipient::into_outcome).collect()
+        Step::Close(Action::Done(outcomes(self.recipients)))
     }
 }
 
@@ -291,8 +303,12 @@ fn wants_login(reply: &Response) -> bool {
     matches!(reply.code, 530 | 535 | 538)
 }
 
+fn outcomes(recipients: Vec<Recipient>) -> Vec<Outcome> {
+    recipients.into_iter().map(Recipient::into_outcome).collect()
+}
+
 impl Command {
-    fn phase(&self) -> Phase {
+    fn phase(self) -> Phase {
         match self {
             Self::Reset => Phase::Reset,
             Self::Mail => Phase::Mail,
@@ -303,10 +319,8 @@ impl Command {
 }
 
 impl Recipient {
-    fn settle(&mut self, outcome: &Outcome) {
-        if let Self::Open = self {
-            *self = Self::Over(outcome.clone());
-        }
+    fn is_open(&self) -> bool {
+        matches!(self, Self::Open)
     }
 
     /// Nobody is left open when a transaction ends; were it so, trying again is the safe answer.
