@@ -199,6 +199,7 @@ pub struct Client {
 
 /// How the server behaves since the connection or the transaction began, whatever it says of the message.
 #[derive(Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "four facts that hold or not, in any combination")]
 struct Course {
     /// A reply has come.
     answered: bool,
