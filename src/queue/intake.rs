@@ -26,6 +26,7 @@ use crate::relay::trace::Trace;
 use crate::relay::transaction::{self, TransactionId};
 use crate::relay::verdict::{Fate, conclude};
 use crate::relay::{return_path, screening};
+use crate::smtp::server::Accepted;
 use crate::smtp::{Delivered, ForwardPath, Reply, ReversePath, Transaction};
 
 use super::decide::{self, Case, Decision, Judge};
@@ -221,7 +222,7 @@ impl<D: Directory, T: Transport, S: Surroundings> Intake<D, T, S> {
     async fn carry_out(
         &self,
         case: &Case<'_>,
-        recipients: &[(ForwardPath, Recipient)],
+        recipients: &[Accepted<Recipient>],
         stages: &mut Stages,
     ) -> Result<Vec<(Address, Fate)>, Refused> {
         screening::screen(&case.message)?;
@@ -243,12 +244,12 @@ impl<D: Directory, T: Transport, S: Surroundings> Intake<D, T, S> {
     async fn decide_all(
         &self,
         case: &Case<'_>,
-        recipients: &[(ForwardPath, Recipient)],
+        recipients: &[Accepted<Recipient>],
     ) -> Result<Vec<Decided>, Refused> {
         let judge = Judge { directory: &self.directory, surroundings: &self.surroundings, keys: &self.keys };
         let mut decided = Vec::with_capacity(recipients.len());
-        for (at, (path, recipient)) in recipients.iter().enumerate() {
-            if recipients.iter().take(at).any(|(_, earlier)| earlier.goes_where(recipient)) {
+        for (at, Accepted { to: path, known: recipient, .. }) in recipients.iter().enumerate() {
+            if recipients.iter().take(at).any(|earlier| earlier.known.goes_where(recipient)) {
                 continue;
             }
             let decision = match self.resolve(case.from, path).await {

@@ -72,7 +72,7 @@ impl Journal {
     }
 
     fn recipients(&self, transaction: &Transaction<Recipient>) -> String {
-        let shown: Vec<_> = transaction.recipients.iter().map(|(_, to)| self.recipient(to)).collect();
+        let shown: Vec<_> = transaction.recipients.iter().map(|to| self.recipient(&to.known)).collect();
         shown.join(",")
     }
 

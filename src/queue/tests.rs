@@ -19,6 +19,8 @@ use crate::relay::ports::{
 use crate::relay::recipient::Recipient;
 use crate::relay::redact::Redactor;
 use crate::relay::testing;
+use crate::smtp::dsn::{MessageRequest, RecipientRequest};
+use crate::smtp::server::Accepted;
 use crate::smtp::{Delivered, Failure, ForwardPath, Reply, ReversePath, Transaction, Words};
 
 /// A directory in memory.
@@ -202,9 +204,18 @@ impl World {
     async fn takes(&self, client: &str, from: &str, to: &[&str], raw: &str) -> String {
         let mut recipients = Vec::new();
         for to in to {
-            recipients.push((ForwardPath::Address(address(to)), self.asks(from, to).await.unwrap()));
+            recipients.push(self.begins(from, to).await);
         }
         self.hands_over(client, from, recipients, raw).await
+    }
+
+    /// A recipient that was taken, for whom nothing is asked.
+    async fn begins(&self, from: &str, to: &str) -> Accepted<Recipient> {
+        Accepted {
+            to: ForwardPath::Address(address(to)),
+            known: self.asks(from, to).await.unwrap(),
+            dsn: RecipientRequest::default(),
+        }
     }
 
     /// Hands over a message for recipients that were taken before.
@@ -212,7 +223,19 @@ impl World {
         &self,
         client: &str,
         from: &str,
-        recipients: Vec<(ForwardPath, Recipient)>,
+        recipients: Vec<Accepted<Recipient>>,
+        raw: &str,
+    ) -> String {
+        self.hands_over_and_asks(client, from, recipients, MessageRequest::default(), raw).await
+    }
+
+    /// The same, and asks this about reports.
+    async fn hands_over_and_asks(
+        &self,
+        client: &str,
+        from: &str,
+        recipients: Vec<Accepted<Recipient>>,
+        dsn: MessageRequest,
         raw: &str,
     ) -> String {
         let transaction = Transaction {
@@ -222,6 +245,7 @@ impl World {
             body: Bytes::from(raw.to_owned()),
             smtputf8: false,
             esmtp: true,
+            dsn,
         };
         let client = Client { address: client.parse::<IpAddr>().unwrap() };
         self.intake.message(client, &transaction).await.to_string()
@@ -482,12 +506,12 @@ async fn what_was_true_at_rcpt_is_judged_again_when_the_message_is_there() {
     let answer = format!("From: me@example.net\r\nTo: {reverse}\r\n\r\nHo\r\n");
     let mut begun = Vec::new();
     for to in ["shop@example.com", &reverse] {
-        begun.push((to, world.asks("me@example.net", to).await.unwrap()));
+        begun.push(world.begins("me@example.net", to).await);
     }
     world.change(|alias| alias.enabled = false);
-    for (to, recipient) in begun {
-        let path = ForwardPath::Address(address(to));
-        let reply = world.hands_over("192.0.2.9", "me@example.net", vec![(path, recipient)], &answer).await;
+    for recipient in begun {
+        let to = recipient.to.clone();
+        let reply = world.hands_over("192.0.2.9", "me@example.net", vec![recipient], &answer).await;
         assert!(reply.starts_with("550 5.7.1 "), "{to}: {reply}");
     }
     assert_eq!(world.went_to(), [""; 0]);
@@ -514,7 +538,7 @@ async fn a_recipient_that_is_refused_for_now_makes_no_copies_for_the_others() {
     let world = world(Book::of([testing::alias(), held]));
     let mut begun = Vec::new();
     for to in ["shop@example.com", "club@example.com"] {
-        begun.push((ForwardPath::Address(address(to)), world.asks("", to).await.unwrap()));
+        begun.push(world.begins("", to).await);
     }
     world.change(|alias| alias.mailboxes[0].paused |= alias.id == AliasId(12));
     for sent in [&["me@example.net"][..], &[]] {
@@ -576,13 +600,15 @@ async fn nothing_is_sent_while_the_directory_is_down() {
     let transaction = Transaction {
         helo: "mx.example.org".to_owned(),
         from: ReversePath::Null,
-        recipients: vec![(
-            ForwardPath::Postmaster,
-            Recipient::Alias(Arc::new(testing::alias()), address("shop@example.com")),
-        )],
+        recipients: vec![Accepted {
+            to: ForwardPath::Postmaster,
+            known: Recipient::Alias(Arc::new(testing::alias()), address("shop@example.com")),
+            dsn: RecipientRequest::default(),
+        }],
         body: Bytes::from_static(FROM_JANE.as_bytes()),
         smtputf8: false,
         esmtp: true,
+        dsn: MessageRequest::default(),
     };
     let client = Client { address: IpAddr::from([198, 51, 100, 1]) };
     assert!(world.intake.message(client, &transaction).await.to_string().starts_with("451 4.3.0 "));

@@ -1,4 +1,4 @@
-//! The grammar of command lines (RFC 5321, section 4.1, and the parameters of RFC 1870, 6152 and 6531).
+//! The grammar of command lines (RFC 5321, section 4.1, and the parameters of RFC 1870, 3461, 6152 and 6531).
 //!
 //! Reading goes in two steps, because a command that is out of order is refused for that, whatever its arguments are:
 //! [`split`] tells the verb; then one function per verb reads the arguments. Strict, except for what honest clients are
@@ -8,6 +8,7 @@
 
 use crate::mail::{Address, DomainName};
 
+use super::dsn::{EnvelopeId, MessageRequest, Notify, OriginalRecipient, RecipientRequest, Ret};
 use super::reply::{self, Reply};
 use super::{ForwardPath, ReversePath};
 
@@ -89,7 +90,7 @@ pub enum CommandError {
     #[error("not of the form MAIL FROM:<address> [parameters]")]
     MailSyntax,
     /// Not `TO:<…>` with parameters.
-    #[error("not of the form RCPT TO:<address>")]
+    #[error("not of the form RCPT TO:<address> [parameters]")]
     RcptSyntax,
     /// What stands between `<` and `>` is no sender.
     #[error("not a valid sender address")]
@@ -160,6 +161,17 @@ pub struct Mail {
     pub body: BodyType,
     /// `SMTPUTF8` or not.
     pub charset: Charset,
+    /// `RET=` and `ENVID=`.
+    pub dsn: MessageRequest,
+}
+
+/// The arguments of RCPT.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rcpt {
+    /// The envelope recipient.
+    pub to: ForwardPath,
+    /// `NOTIFY=` and `ORCPT=`.
+    pub dsn: RecipientRequest,
 }
 
 /// Reads the argument of EHLO or HELO. It is text for the `Received` field and nothing more: what is printable is taken,
@@ -184,29 +196,30 @@ pub fn hello(arguments: &[u8]) -> Result<String, CommandError> {
 /// Says what is wrong.
 pub fn mail(arguments: &[u8]) -> Result<Mail, CommandError> {
     let (path, parameters) = path_and_rest(arguments, b"FROM:").ok_or(CommandError::MailSyntax)?;
-    let Parameters { size, body, charset } = mail_parameters(parameters)?;
+    let MailParameters { size, body, charset, ret, envid } = mail_parameters(parameters)?;
     let charset = charset.unwrap_or_default();
     let from = if path.is_empty() {
         ReversePath::Null
     } else {
         ReversePath::Address(mailbox(path, charset, CommandError::Sender)?)
     };
-    Ok(Mail { from, size, body: body.unwrap_or_default(), charset })
+    let dsn = MessageRequest { ret, envid };
+    Ok(Mail { from, size, body: body.unwrap_or_default(), charset, dsn })
 }
 
-/// Reads the arguments of RCPT: `TO:<path>`. There is no parameter yet that is offered.
+/// Reads the arguments of RCPT: `TO:<path> parameters`.
 ///
 /// # Errors
 /// Says what is wrong.
-pub fn rcpt(arguments: &[u8], charset: Charset) -> Result<ForwardPath, CommandError> {
+pub fn rcpt(arguments: &[u8], charset: Charset) -> Result<Rcpt, CommandError> {
     let (path, parameters) = path_and_rest(arguments, b"TO:").ok_or(CommandError::RcptSyntax)?;
-    if !parameters.is_empty() {
-        return Err(CommandError::UnknownParameter);
-    }
-    if path.eq_ignore_ascii_case(b"postmaster") {
-        return Ok(ForwardPath::Postmaster);
-    }
-    mailbox(path, charset, CommandError::Recipient).map(ForwardPath::Address)
+    let dsn = rcpt_parameters(parameters, charset)?;
+    let to = if path.eq_ignore_ascii_case(b"postmaster") {
+        ForwardPath::Postmaster
+    } else {
+        ForwardPath::Address(mailbox(path, charset, CommandError::Recipient)?)
+    };
+    Ok(Rcpt { to, dsn })
 }
 
 /// Checks a command that has no arguments.
@@ -267,27 +280,53 @@ fn without_route(path: &str) -> Option<&str> {
 
 /// Parameters of MAIL as they were given.
 #[derive(Default)]
-struct Parameters {
+struct MailParameters {
     size: Option<u64>,
     body: Option<BodyType>,
     charset: Option<Charset>,
+    ret: Option<Ret>,
+    envid: Option<EnvelopeId>,
 }
 
-fn mail_parameters(text: &[u8]) -> Result<Parameters, CommandError> {
-    let mut seen = Parameters::default();
-    for word in text.split(|&b| b == b' ').filter(|word| !word.is_empty()) {
-        let (keyword, value) = keyword_and_value(word);
+fn mail_parameters(text: &[u8]) -> Result<MailParameters, CommandError> {
+    let mut seen = MailParameters::default();
+    for (keyword, value) in words(text) {
         if keyword.eq_ignore_ascii_case(b"SIZE") {
             set(&mut seen.size, value.and_then(size))?;
         } else if keyword.eq_ignore_ascii_case(b"BODY") {
             set(&mut seen.body, value.and_then(body_type))?;
         } else if keyword.eq_ignore_ascii_case(b"SMTPUTF8") {
             set(&mut seen.charset, value.is_none().then_some(Charset::Utf8))?;
+        } else if keyword.eq_ignore_ascii_case(b"RET") {
+            set(&mut seen.ret, value.and_then(Ret::parse))?;
+        } else if keyword.eq_ignore_ascii_case(b"ENVID") {
+            set(&mut seen.envid, value.and_then(EnvelopeId::parse))?;
         } else {
             return Err(CommandError::UnknownParameter);
         }
     }
     Ok(seen)
+}
+
+fn rcpt_parameters(text: &[u8], charset: Charset) -> Result<RecipientRequest, CommandError> {
+    let mut seen = RecipientRequest::default();
+    for (keyword, value) in words(text) {
+        if keyword.eq_ignore_ascii_case(b"NOTIFY") {
+            set(&mut seen.notify, value.and_then(Notify::parse))?;
+        } else if keyword.eq_ignore_ascii_case(b"ORCPT") {
+            // RFC 6533, section 3: the form that is not ASCII comes with SMTPUTF8 only.
+            let allowed = value.filter(|value| value.is_ascii() || charset == Charset::Utf8);
+            set(&mut seen.orcpt, allowed.and_then(OriginalRecipient::parse))?;
+        } else {
+            return Err(CommandError::UnknownParameter);
+        }
+    }
+    Ok(seen)
+}
+
+/// Keywords with their values.
+fn words(text: &[u8]) -> impl Iterator<Item = (&[u8], Option<&[u8]>)> {
+    text.split(|&b| b == b' ').filter(|word| !word.is_empty()).map(keyword_and_value)
 }
 
 fn keyword_and_value(word: &[u8]) -> (&[u8], Option<&[u8]>) {

@@ -15,6 +15,8 @@ pub enum Extension {
     SmtpUtf8,
     /// Replies carry codes of RFC 3463 (RFC 2034).
     EnhancedStatusCodes,
+    /// What senders ask about reports (RFC 3461).
+    Dsn,
 }
 
 impl Extension {
@@ -27,6 +29,7 @@ impl Extension {
             Self::EightBitMime,
             Self::SmtpUtf8,
             Self::EnhancedStatusCodes,
+            Self::Dsn,
         ]
     }
 }
@@ -40,6 +43,7 @@ impl fmt::Display for Extension {
             Self::EightBitMime => f.write_str("8BITMIME"),
             Self::SmtpUtf8 => f.write_str("SMTPUTF8"),
             Self::EnhancedStatusCodes => f.write_str("ENHANCEDSTATUSCODES"),
+            Self::Dsn => f.write_str("DSN"),
         }
     }
 }
@@ -51,6 +55,6 @@ mod tests {
     #[test]
     fn the_keywords_are_those_of_the_registry() {
         let lines: Vec<String> = Extension::offered(1000).iter().map(Extension::to_string).collect();
-        assert_eq!(lines, ["SIZE 1000", "PIPELINING", "8BITMIME", "SMTPUTF8", "ENHANCEDSTATUSCODES"]);
+        assert_eq!(lines, ["SIZE 1000", "PIPELINING", "8BITMIME", "SMTPUTF8", "ENHANCEDSTATUSCODES", "DSN"]);
     }
 }

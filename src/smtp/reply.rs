@@ -223,7 +223,7 @@ replies! {
     /// RFC 5321, section 4.1.1.2.
     MAIL_SYNTAX = 501 (5, 5, 4) "Syntax: MAIL FROM:<address> [parameters]";
     /// RFC 5321, section 4.1.1.3.
-    RCPT_SYNTAX = 501 (5, 5, 4) "Syntax: RCPT TO:<address>";
+    RCPT_SYNTAX = 501 (5, 5, 4) "Syntax: RCPT TO:<address> [parameters]";
     /// RFC 5321, section 4.1.2; RFC 3463, section 3.2.
     BAD_SENDER = 501 (5, 1, 7) "The sender is not a valid address";
     /// RFC 5321, section 4.1.2; RFC 3463, section 3.2.

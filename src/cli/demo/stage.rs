@@ -244,8 +244,9 @@ impl Service for Tray {
             ReversePath::Address(address) => address.to_string(),
         };
         let message = Message::parse(transaction.body);
-        for (_, to) in transaction.recipients {
-            let arrived = Arrived { from: from.clone(), to: to.to_string(), message: message.clone() };
+        for recipient in transaction.recipients {
+            let to = recipient.known.to_string();
+            let arrived = Arrived { from: from.clone(), to, message: message.clone() };
             if self.0.send(arrived).await.is_err() {
                 return Reply::new(451, Enhanced(4, 3, 2), "the demo is over");
             }

@@ -143,7 +143,8 @@ async fn a_pipelined_session_in_one_write() {
     let mut server = Server::start(Options::default());
     let mut client = server.client().await;
     client.send(b"EHLO c\r\nMAIL FROM:<>\r\nRCPT TO:<shop@example.com>\r\nRCPT TO:<unknown@example.com>\r\nDATA\r\n").await;
-    for start in ["220 ", "250-mx", "250-SIZE", "250-PIPE", "250-8BIT", "250-SMTPUTF8", "250 ENH"] {
+    for start in ["220 ", "250-mx", "250-SIZE", "250-PIPE", "250-8BIT", "250-SMTPUTF8", "250-ENH", "250 DSN"]
+    {
         client.expect(start).await;
     }
     for start in ["250 2.1.0", "250 2.1.5", "550 5.1.1", "354 "] {

@@ -12,7 +12,7 @@ fn from(text: &str) -> Result<ReversePath, CommandError> {
 }
 
 fn to(text: &str) -> Result<ForwardPath, CommandError> {
-    rcpt(text.as_bytes(), Charset::Ascii)
+    rcpt(text.as_bytes(), Charset::Ascii).map(|rcpt| rcpt.to)
 }
 
 #[test]
@@ -110,7 +110,7 @@ fn paths_of_recipients() {
         ("TO:<@a.example:postmaster>", CommandError::Recipient),
         ("TO:shop@example.com", CommandError::RcptSyntax),
         ("FROM:<shop@example.com>", CommandError::RcptSyntax),
-        ("TO:<shop@example.com> NOTIFY=NEVER", CommandError::UnknownParameter),
+        ("TO:<shop@example.com> RRVS=x", CommandError::UnknownParameter),
         ("TO:<sh\u{f6}p@example.com>", CommandError::NeedsSmtpUtf8),
         ("TO:<shop@b\u{fc}cher.example>", CommandError::NeedsSmtpUtf8),
     ] {
@@ -123,7 +123,7 @@ fn non_ascii_paths_come_with_smtputf8() {
     let jurgen = "j\u{fc}rgen@b\u{fc}cher.example";
     let mail = mail(format!("FROM:<{jurgen}> SMTPUTF8").as_bytes()).unwrap();
     assert_eq!((mail.from, mail.charset), (ReversePath::Address(address(jurgen)), Charset::Utf8));
-    let path = rcpt(format!("TO:<{jurgen}>").as_bytes(), Charset::Utf8).unwrap();
+    let path = rcpt(format!("TO:<{jurgen}>").as_bytes(), Charset::Utf8).unwrap().to;
     assert_eq!(path, ForwardPath::Address(address(jurgen)));
     assert_eq!(rcpt(b"TO:<\xff@example.com>", Charset::Utf8), Err(CommandError::Recipient));
 }
@@ -131,9 +131,11 @@ fn non_ascii_paths_come_with_smtputf8() {
 #[test]
 fn parameters_of_mail() {
     let with = |parameters: &str| mail(format!("FROM:<> {parameters}").as_bytes());
-    let all = with("size=0123 Body=8bitmime  SMTPUTF8").unwrap();
+    let all = with("size=0123 Body=8bitmime  SMTPUTF8 ret=hdrs EnvId=+20x").unwrap();
     assert_eq!((all.size, all.body, all.charset), (Some(123), BodyType::EightBitMime, Charset::Utf8));
-    assert_eq!(with("").unwrap().size, None);
+    assert_eq!(all.dsn.to_string(), " RET=HDRS ENVID=+20x");
+    let nothing = with("").unwrap();
+    assert_eq!((nothing.size, nothing.dsn), (None, MessageRequest::default()));
     assert_eq!(with("SIZE=18446744073709551615").unwrap().size, Some(u64::MAX));
     for wrong in [
         "SIZE",
@@ -149,12 +151,55 @@ fn parameters_of_mail() {
         "BODY=BINARYMIME",
         "SMTPUTF8=",
         "SMTPUTF8=yes",
+        "RET",
+        "RET=",
+        "RET=ALL",
+        "RET=FULL RET=FULL",
+        "ENVID",
+        "ENVID=",
+        "ENVID=a=b",
+        "ENVID=+0A",
+        "ENVID=a ENVID=a",
     ] {
         assert_eq!(with(wrong), Err(CommandError::Parameter), "{wrong}");
     }
-    for unknown in ["RET=HDRS", "AUTH=<>", "=", "=x", "SIZE\t=1", "REQUIRETLS"] {
+    for unknown in ["NOTIFY=NEVER", "ORCPT=rfc822;a", "AUTH=<>", "=", "=x", "SIZE\t=1", "REQUIRETLS"] {
         assert_eq!(with(unknown), Err(CommandError::UnknownParameter), "{unknown}");
     }
+}
+
+#[test]
+fn parameters_of_rcpt() {
+    let with = |charset, parameters: &str| {
+        rcpt(format!("TO:<shop@example.com> {parameters}").as_bytes(), charset)
+            .map(|rcpt| rcpt.dsn.to_string())
+    };
+    let both = "notify=delay,failure  orcpt=RFC822;a+2Bb@example.org";
+    let written = " NOTIFY=FAILURE,DELAY ORCPT=rfc822;a+2Bb@example.org";
+    assert_eq!(with(Charset::Ascii, both).as_deref(), Ok(written));
+    assert_eq!(with(Charset::Ascii, "").as_deref(), Ok(""));
+    let escaped = " ORCPT=utf-8;\\x{FC}@example.org";
+    assert_eq!(with(Charset::Ascii, escaped).as_deref(), Ok(escaped));
+    assert_eq!(with(Charset::Utf8, "ORCPT=utf-8;\u{fc}@example.org").as_deref(), Ok(escaped));
+    for wrong in [
+        "NOTIFY",
+        "NOTIFY=",
+        "NOTIFY=NEVER,FAILURE",
+        "NOTIFY=DELAY NOTIFY=DELAY",
+        "ORCPT",
+        "ORCPT=",
+        "ORCPT=a@example.org",
+        "ORCPT=rfc822;a=b",
+        "ORCPT=utf-8;\u{fc}@example.org",
+        "ORCPT=rfc822;a ORCPT=rfc822;a",
+    ] {
+        assert_eq!(with(Charset::Ascii, wrong), Err(CommandError::Parameter), "{wrong}");
+    }
+    for unknown in ["RET=FULL", "ENVID=x", "RRVS=x", "NOTIFY\t=NEVER"] {
+        assert_eq!(with(Charset::Ascii, unknown), Err(CommandError::UnknownParameter), "{unknown}");
+    }
+    let postmaster = rcpt(b"TO:<Postmaster> NOTIFY=NEVER", Charset::Ascii).unwrap();
+    assert_eq!((postmaster.to, postmaster.dsn.notify), (ForwardPath::Postmaster, Some(Notify::NEVER)));
 }
 
 #[test]
@@ -197,15 +242,45 @@ proptest! {
 
         let line = format!("RCPT TO:<{mailbox}>");
         let (theirs, ..) = oracle(&line).unwrap();
-        prop_assert_eq!(rcpt(split(line.as_bytes()).1, Charset::Ascii).unwrap(), ForwardPath::Address(address(&theirs)));
+        prop_assert_eq!(rcpt(split(line.as_bytes()).1, Charset::Ascii).unwrap().to, ForwardPath::Address(address(&theirs)));
+    }
+
+    /// The other parser knows `rfc822` only, and takes more than it should; on what is well formed both must agree.
+    #[test]
+    fn parameters_about_reports_read_as_the_oracle_reads_them(
+        full: bool,
+        id in "[!-*,-<>-~]{1,30}(\\+(2B|3D|20)){0,3}",
+        notify in prop::sample::subsequence(vec!["SUCCESS", "FAILURE", "DELAY"], 1..=3),
+        original in "[a-z]{1,8}(\\+2B)?@[a-z]{1,8}",
+    ) {
+        use smtp_proto::{MAIL_RET_FULL, MAIL_RET_HDRS, RCPT_NOTIFY_DELAY, RCPT_NOTIFY_FAILURE, RCPT_NOTIFY_SUCCESS};
+        let ret = if full { "FULL" } else { "HDRS" };
+        let line = format!("MAIL FROM:<a@example.org> RET={ret} ENVID={id}\r\n");
+        let ours = mail(split(line.trim_end().as_bytes()).1).unwrap();
+        let Ok(Request::Mail { from }) = Request::parse(&mut line.as_bytes().iter()) else { panic!("{line}") };
+        prop_assert_eq!(ours.dsn.envid.as_ref().map(EnvelopeId::as_str), from.env_id.as_deref());
+        let theirs = if from.flags & MAIL_RET_FULL != 0 { Some(Ret::Full) } else { Some(Ret::Headers) };
+        prop_assert!(ours.dsn.ret == theirs && full == (from.flags & MAIL_RET_HDRS == 0));
+
+        let line = format!("RCPT TO:<a@example.org> NOTIFY={} ORCPT=rfc822;{original}\r\n", notify.join(","));
+        let ours = rcpt(split(line.trim_end().as_bytes()).1, Charset::Ascii).unwrap().dsn;
+        let Ok(Request::Rcpt { to }) = Request::parse(&mut line.as_bytes().iter()) else { panic!("{line}") };
+        let theirs = Notify {
+            success: to.flags & RCPT_NOTIFY_SUCCESS != 0,
+            failure: to.flags & RCPT_NOTIFY_FAILURE != 0,
+            delay: to.flags & RCPT_NOTIFY_DELAY != 0,
+        };
+        prop_assert_eq!(ours.notify, Some(theirs));
+        prop_assert_eq!(ours.orcpt.as_ref().map(OriginalRecipient::address), to.orcpt.as_deref());
     }
 
     /// Whatever comes, a path that is taken can be written and read again as the same.
     #[test]
     fn what_is_taken_can_be_written(path in "[a\"@<>:,. \\\\\u{fc}\\[\\]]{0,16}|\\PC{0,24}", utf8: bool) {
         let charset = if utf8 { Charset::Utf8 } else { Charset::Ascii };
-        if let Ok(ForwardPath::Address(taken)) = rcpt(format!("TO:<{path}>").as_bytes(), charset) {
-            let again = rcpt(format!("TO:<{taken}>").as_bytes(), Charset::Utf8);
+        let read = |line: String, charset| rcpt(line.as_bytes(), charset).map(|rcpt| rcpt.to);
+        if let Ok(ForwardPath::Address(taken)) = read(format!("TO:<{path}>"), charset) {
+            let again = read(format!("TO:<{taken}>"), Charset::Utf8);
             prop_assert_eq!(again, Ok(ForwardPath::Address(taken.clone())));
             prop_assert!(utf8 || taken.to_string().is_ascii());
         }
@@ -221,6 +296,9 @@ proptest! {
             prop_assert!(sender.is_ok() || sender.is_err_and(|e| e.reply().is_permanent()));
             let recipient = rcpt(&arguments, Charset::Utf8);
             prop_assert!(recipient.is_ok() || recipient.is_err_and(|e| e.reply().is_permanent()));
+            let parameters = [b"TO:<a@example.org> ORCPT=utf-8;", line.as_slice()].concat();
+            let recipient = rcpt(&parameters, Charset::Utf8);
+            prop_assert!(recipient.map_or(true, |rcpt| rcpt.dsn.to_string().is_ascii()));
         }
         if let Ok(name) = hello(arguments) {
             prop_assert!(!name.chars().any(char::is_control));

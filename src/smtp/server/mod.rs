@@ -23,6 +23,7 @@ use bytes::Bytes;
 
 use crate::mail::DomainName;
 
+use super::dsn::{MessageRequest, RecipientRequest};
 use super::reply::Reply;
 use super::{BareNewline, ForwardPath, ReversePath};
 
@@ -94,13 +95,26 @@ pub struct Transaction<R> {
     /// The envelope sender.
     pub from: ReversePath,
     /// The recipients that were accepted, in their order, at least one; the same one twice if the client said so.
-    pub recipients: Vec<(ForwardPath, R)>,
+    pub recipients: Vec<Accepted<R>>,
     /// The message with CRLF line ends, without dot-stuffing.
     pub body: Bytes,
     /// `SMTPUTF8` was declared (RFC 6531).
     pub smtputf8: bool,
     /// The client said EHLO, not HELO.
     pub esmtp: bool,
+    /// What the sender asks about reports (RFC 3461).
+    pub dsn: MessageRequest,
+}
+
+/// A recipient that was accepted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Accepted<R> {
+    /// As the client wrote it.
+    pub to: ForwardPath,
+    /// What the driver made of it.
+    pub known: R,
+    /// What the sender asks about reports for it (RFC 3461).
+    pub dsn: RecipientRequest,
 }
 
 #[cfg(test)]

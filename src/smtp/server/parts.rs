@@ -2,12 +2,12 @@
 
 use bytes::Bytes;
 
+use crate::smtp::BareNewline;
 use crate::smtp::command::{Charset, Mail};
 use crate::smtp::data::{DataDecoder, Decoded, Fault};
 use crate::smtp::reply::{self, Reply};
-use crate::smtp::{BareNewline, ForwardPath};
 
-use super::Transaction;
+use super::{Accepted, Transaction};
 
 /// Least and most octets that are set aside for a message before its first octet is here.
 const FIRST_CAPACITY: std::ops::RangeInclusive<u64> = 4096..=65_536;
@@ -29,7 +29,7 @@ pub(super) enum Protocol {
 #[derive(Debug)]
 pub(super) struct Envelope<R> {
     pub(super) mail: Mail,
-    pub(super) recipients: Vec<(ForwardPath, R)>,
+    pub(super) recipients: Vec<Accepted<R>>,
 }
 
 impl<R> Envelope<R> {
@@ -42,6 +42,7 @@ impl<R> Envelope<R> {
             body,
             smtputf8: self.mail.charset == Charset::Utf8,
             esmtp: greeting.protocol == Protocol::Esmtp,
+            dsn: self.mail.dsn,
         }
     }
 }

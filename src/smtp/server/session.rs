@@ -6,8 +6,7 @@ use std::sync::Arc;
 
 use bytes::{Buf as _, BytesMut};
 
-use crate::smtp::ForwardPath;
-use crate::smtp::command::{self, CommandError, Verb};
+use crate::smtp::command::{self, CommandError, Rcpt, Verb};
 use crate::smtp::data::Decoded;
 use crate::smtp::extension::Extension;
 use crate::smtp::line::{Found, LineReader};
@@ -15,7 +14,7 @@ use crate::smtp::reply::{self, Reply};
 
 use super::order::{self, Phase, Rule};
 use super::parts::{Envelope, Greeting, Message, Protocol};
-use super::{Action, Input, Settings};
+use super::{Accepted, Action, Input, Settings};
 
 /// Commands that bring no message nearer and are free between two messages; each one more counts as an error.
 const FREE_COMMANDS: u32 = 100;
@@ -52,7 +51,7 @@ pub(super) enum State<R> {
     /// After MAIL.
     Envelope(Greeting, Envelope<R>),
     /// Waits for a word about the recipient.
-    CheckingRecipient(Greeting, Envelope<R>, ForwardPath),
+    CheckingRecipient(Greeting, Envelope<R>, Rcpt),
     /// Waits for leave to receive.
     Starting(Greeting, Envelope<R>),
     /// After 354.
@@ -121,8 +120,8 @@ impl<R> ServerSession<R> {
         match (input, state) {
             (_, State::Closed) => return Some(Action::Close),
             (Input::Connected, State::New) => self.welcome(),
-            (Input::Recipient(answer), State::CheckingRecipient(greeting, envelope, to)) => {
-                self.recipient(greeting, envelope, to, answer);
+            (Input::Recipient(answer), State::CheckingRecipient(greeting, envelope, rcpt)) => {
+                self.recipient(greeting, envelope, rcpt, answer);
             }
             (Input::StartMessage(Ok(())), State::Starting(greeting, envelope)) => {
                 self.open(greeting, envelope);
@@ -271,14 +270,14 @@ impl<R> ServerSession<R> {
 
     fn rcpt(&mut self, arguments: &[u8]) -> Result<Option<Action<R>>, CommandError> {
         let State::Envelope(_, envelope) = &self.state else { return Ok(self.out_of_step()) };
-        let to = command::rcpt(arguments, envelope.mail.charset)?;
+        let rcpt = command::rcpt(arguments, envelope.mail.charset)?;
         if envelope.recipients.len() >= self.settings.max_recipients {
             self.say(&reply::TOO_MANY_RECIPIENTS);
             return Ok(None);
         }
-        let action = Action::CheckRecipient { from: envelope.mail.from.clone(), to: to.clone() };
+        let action = Action::CheckRecipient { from: envelope.mail.from.clone(), to: rcpt.to.clone() };
         if let State::Envelope(greeting, envelope) = mem::replace(&mut self.state, State::Closed) {
-            self.state = State::CheckingRecipient(greeting, envelope, to);
+            self.state = State::CheckingRecipient(greeting, envelope, rcpt);
         }
         Ok(Some(action))
     }
@@ -287,12 +286,12 @@ impl<R> ServerSession<R> {
         &mut self,
         greeting: Greeting,
         mut envelope: Envelope<R>,
-        to: ForwardPath,
+        Rcpt { to, dsn }: Rcpt,
         answer: Result<R, Reply>,
     ) {
         match answer {
             Ok(known) => {
-                envelope.recipients.push((to, known));
+                envelope.recipients.push(Accepted { to, known, dsn });
                 self.answer(&reply::RECIPIENT_OK, State::Envelope(greeting, envelope));
             }
             Err(reply) => self.answer(&reply, State::Envelope(greeting, envelope)),

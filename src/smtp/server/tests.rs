@@ -131,6 +131,12 @@ fn every_command_in_every_state() {
         ("MAIL FROM:<> SIZE=99999999999999999999", [(503, '='), (552, '='), (503, '='), (503, '=')]),
         ("MAIL FROM:<> SIZE=1001",         [(503, '='), (552, '='), (503, '='), (503, '=')]),
         ("RCPT TO:<shop@example.com>",     [(503, '='), (503, '='), (250, 'R'), (250, 'R')]),
+        ("MAIL FROM:<> RET=HDRS ENVID=+20", [(503, '='), (250, 'S'), (503, '='), (503, '=')]),
+        ("MAIL FROM:<> RET=ALL",           [(503, '='), (501, '='), (503, '='), (503, '=')]),
+        ("RCPT TO:<a@b.c> NOTIFY=NEVER",   [(503, '='), (503, '='), (250, 'R'), (250, 'R')]),
+        ("RCPT TO:<a@b.c> NOTIFY=",        [(503, '='), (503, '='), (501, '='), (501, '=')]),
+        ("RCPT TO:<a@b.c> ORCPT=rfc822",   [(503, '='), (503, '='), (501, '='), (501, '=')]),
+        ("RCPT TO:<a@b.c> RRVS=x",         [(503, '='), (503, '='), (555, '='), (555, '=')]),
         ("RCPT TO:<unknown@example.com>",  [(503, '='), (503, '='), (550, '='), (550, '=')]),
         ("RCPT TO:<later@example.com>",    [(503, '='), (503, '='), (451, '='), (451, '=')]),
         ("RCPT TO:<down@example.com>",     [(503, '='), (503, '='), (421, 'X'), (421, 'X')]),
@@ -220,9 +226,9 @@ fn a_transaction_tells_what_was_declared() {
     let transaction = driver.delivered.pop().unwrap();
     assert_eq!(transaction.helo, "[192.0.2.7] odd name");
     assert_eq!(transaction.from, ReversePath::Address("jane@example.org".parse().unwrap()));
-    let known: Vec<&str> = transaction.recipients.iter().map(|(_, known)| known.as_str()).collect();
+    let known: Vec<&str> = transaction.recipients.iter().map(|to| to.known.as_str()).collect();
     assert_eq!(known, ["shop@example.com", "postmaster"]);
-    assert_eq!(transaction.recipients[1].0, ForwardPath::Postmaster);
+    assert_eq!(transaction.recipients[1].to, ForwardPath::Postmaster);
     assert_eq!(&transaction.body[..], b"a\r\n.\r\n");
     assert!(transaction.smtputf8 && transaction.esmtp);
 
@@ -230,6 +236,33 @@ fn a_transaction_tells_what_was_declared() {
     let transaction = driver.delivered.pop().unwrap();
     assert_eq!((transaction.from, transaction.body.len()), (ReversePath::Null, 0));
     assert!(!transaction.smtputf8 && !transaction.esmtp);
+}
+
+#[test]
+fn a_transaction_tells_what_is_asked_about_reports() {
+    let mut driver = Driver::after(&[
+        "EHLO client.example.org",
+        "MAIL FROM:<jane@example.org> RET=full ENVID=QQ+2B1",
+        "RCPT TO:<shop@example.com> NOTIFY=SUCCESS,delay ORCPT=rfc822;old@example.org",
+        "RCPT TO:<unknown@example.com> NOTIFY=NEVER",
+        "RCPT TO:<other@example.com>",
+        "DATA",
+        ".",
+        "MAIL FROM:<jane@example.org>",
+        "RCPT TO:<shop@example.com>",
+        "DATA",
+        ".",
+    ]);
+    let second = driver.delivered.pop().unwrap();
+    assert_eq!(
+        second.dsn.to_string() + &second.recipients[0].dsn.to_string(),
+        "",
+        "nothing stays of the first"
+    );
+    let first = driver.delivered.pop().unwrap();
+    assert_eq!(first.dsn.to_string(), " RET=FULL ENVID=QQ+2B1");
+    let asked: Vec<String> = first.recipients.iter().map(|to| to.dsn.to_string()).collect();
+    assert_eq!(asked, [" NOTIFY=SUCCESS,DELAY ORCPT=rfc822;old@example.org", ""]);
 }
 
 #[test]
@@ -333,6 +366,7 @@ fn script() -> impl Strategy<Value = Vec<u8>> {
         b"MAIL FROM:<a@example.org>\r\n",
         b"MAIL FROM:<> SIZE=5\r\n",
         b"RCPT TO:<shop@example.com>\r\n",
+        b"RCPT TO:<shop@example.com> NOTIFY=NEVER ORCPT=utf-8;\\x{FC}@x\r\n",
         b"RCPT TO:<unknown@example.com>\r\n",
         b"DATA\r\n",
         b"a\r\n.\r\n",
