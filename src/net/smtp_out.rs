@@ -28,9 +28,9 @@ use super::smarthost::{HostName, Scheme, Smarthost};
 use super::tls::Connectors;
 use crate::mail::{Address, DomainName, Timestamp};
 use crate::relay::pacing::{Admit, Limits};
-use crate::relay::ports::{Content, Delivery, Outcome, Transport};
+use crate::relay::ports::{Content, Delivery, Outcome, ReportRequest, Transport};
 use crate::relay::site::{Destination, SiteName};
-use crate::smtp::client::{Envelope, Settings, TlsMode};
+use crate::smtp::client::{Envelope, Recipient, Settings, TlsMode};
 use crate::smtp::stuffing::has_bare_newline;
 use crate::smtp::{Failure, ReversePath, Words};
 
@@ -213,19 +213,21 @@ struct Job {
 
 impl Job {
     fn new(delivery: Delivery, deadline: Instant, after_dot: Duration) -> Self {
-        let Delivery { id, from, to, content } = delivery;
-        let envelope = Arc::new(envelope(from, to, &content));
+        let Delivery { id, from, to, content, dsn } = delivery;
+        let asked = dsn.map(|asked| *asked).unwrap_or_default();
+        let envelope = Arc::new(envelope(from, to, asked, &content));
         Self { id, envelope, segments: [content.head, content.body], deadline, after_dot }
     }
 }
 
-fn envelope(from: ReversePath, to: Address, content: &Content) -> Envelope {
+fn envelope(from: ReversePath, to: Address, asked: ReportRequest, content: &Content) -> Envelope {
     Envelope {
         from,
-        recipients: vec![to],
+        recipients: vec![Recipient { address: to, dsn: asked.recipient }],
         size: (content.head.len() + content.body.len()) as u64,
         eight_bit: content.eight_bit,
         smtputf8: content.smtputf8,
+        dsn: asked.message,
     }
 }
 

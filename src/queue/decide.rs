@@ -12,13 +12,15 @@ use crate::relay::content;
 use crate::relay::correspondents::{self, Correspondent, Known};
 use crate::relay::forward::{self, Forward};
 use crate::relay::keys::Keys;
-use crate::relay::ports::{Content, Counted, Delivery, Directory, Surroundings};
+use crate::relay::onward;
+use crate::relay::ports::{Content, Counted, Delivery, Directory, ReportRequest, Surroundings};
 use crate::relay::recipient::Recipient;
 use crate::relay::refusal::Refused;
 use crate::relay::reply::{self, Evidence, ReplyMessage};
 use crate::relay::return_path::{self, Origin};
 use crate::relay::trace::Trace;
 use crate::smtp::ReversePath;
+use crate::smtp::dsn::{MessageRequest, RecipientRequest};
 
 use super::gather;
 
@@ -26,6 +28,8 @@ use super::gather;
 pub(super) struct Case<'a> {
     pub(super) message: Message,
     pub(super) from: &'a ReversePath,
+    /// What the sender asks about reports.
+    pub(super) asked: &'a MessageRequest,
     pub(super) evidence: Evidence,
     pub(super) trace: Trace<'a>,
 }
@@ -164,12 +168,13 @@ impl<D: Directory, S: Surroundings> Judge<'_, D, S> {
     }
 }
 
-/// The deliveries that carry a decision out; none only for [`Decision::Discard`]. `part` tells them apart in the log from
-/// those of other recipients.
+/// The deliveries that carry a decision out; none only for [`Decision::Discard`]. `asked` is what the sender asks about
+/// reports for this recipient; `part` tells the deliveries apart in the log from those of other recipients.
 pub(super) fn compose(
     case: &Case<'_>,
     keys: &Keys,
     decision: &Decision,
+    asked: &RecipientRequest,
     part: usize,
 ) -> Result<Vec<Delivery>, Refused> {
     let (message, trace) = (&case.message, &case.trace);
@@ -189,13 +194,31 @@ pub(super) fn compose(
         }
         Decision::Discard(_) => Vec::new(),
     };
+    let dsn = asked_onward(case, decision, asked);
     let numbered = to.into_iter().enumerate().map(|(number, (from, to, content))| Delivery {
         id: format!("{}.{part}.{}", trace.id, number + 1),
         from,
         to,
         content,
+        dsn: dsn.clone(),
     });
     Ok(numbered.collect())
+}
+
+/// What the next hop is asked about reports; nothing where they could not come back to us.
+fn asked_onward(
+    case: &Case<'_>,
+    decision: &Decision,
+    asked: &RecipientRequest,
+) -> Option<Box<ReportRequest>> {
+    let onward = match decision {
+        Decision::Forward { sender: Sender::Ours, given, .. } => onward::of_forward(case.asked, asked, given),
+        Decision::Reply { .. } if *case.from != ReversePath::Null => onward::of_reply(case.asked, asked),
+        Decision::Forward { .. } | Decision::Reply { .. } | Decision::Role { .. } | Decision::Discard(_) => {
+            return None;
+        }
+    };
+    (onward != ReportRequest::default()).then(|| Box::new(onward))
 }
 
 fn to_mailboxes(

@@ -26,6 +26,7 @@ use crate::relay::trace::Trace;
 use crate::relay::transaction::{self, TransactionId};
 use crate::relay::verdict::{Fate, conclude};
 use crate::relay::{return_path, screening};
+use crate::smtp::dsn::RecipientRequest;
 use crate::smtp::server::Accepted;
 use crate::smtp::{Delivered, ForwardPath, Reply, ReversePath, Transaction};
 
@@ -69,6 +70,8 @@ const AT_ONCE: usize = 10;
 /// A recipient that was judged.
 struct Decided {
     recipient: Address,
+    /// What the sender asks about reports for it.
+    asked: RecipientRequest,
     decision: Result<Decision, Refused>,
 }
 
@@ -183,6 +186,7 @@ impl<D: Directory, T: Transport, S: Surroundings> Intake<D, T, S> {
         let case = Case {
             message: Message::parse(transaction.body.clone()),
             from: &transaction.from,
+            asked: &transaction.dsn,
             evidence: self.evidence(client),
             trace: self.trace(client, transaction, TransactionId::new(now, random), now),
         };
@@ -248,7 +252,7 @@ impl<D: Directory, T: Transport, S: Surroundings> Intake<D, T, S> {
     ) -> Result<Vec<Decided>, Refused> {
         let judge = Judge { directory: &self.directory, surroundings: &self.surroundings, keys: &self.keys };
         let mut decided = Vec::with_capacity(recipients.len());
-        for (at, Accepted { to: path, known: recipient, .. }) in recipients.iter().enumerate() {
+        for (at, Accepted { to: path, known: recipient, dsn }) in recipients.iter().enumerate() {
             if recipients.iter().take(at).any(|earlier| earlier.known.goes_where(recipient)) {
                 continue;
             }
@@ -258,7 +262,9 @@ impl<D: Directory, T: Transport, S: Surroundings> Intake<D, T, S> {
             };
             match decision {
                 Err(Refused::Directory) => return Err(Refused::Directory),
-                decision => decided.push(Decided { recipient: recipient.address(), decision }),
+                decision => {
+                    decided.push(Decided { recipient: recipient.address(), asked: dsn.clone(), decision });
+                }
             }
         }
         Ok(decided)
@@ -266,9 +272,9 @@ impl<D: Directory, T: Transport, S: Surroundings> Intake<D, T, S> {
 
     /// Delivers for one recipient.
     async fn serve(&self, case: &Case<'_>, earlier: &Earlier, number: usize, part: Decided) -> Served {
-        let Decided { recipient, decision } = part;
+        let Decided { recipient, asked, decision } = part;
         let composed = decision.and_then(|decision| {
-            let deliveries = decide::compose(case, &self.keys, &decision, number)?;
+            let deliveries = decide::compose(case, &self.keys, &decision, &asked, number)?;
             Ok((decision.counted(), decision, deliveries))
         });
         match composed {

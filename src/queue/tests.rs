@@ -23,6 +23,8 @@ use crate::smtp::dsn::{MessageRequest, RecipientRequest};
 use crate::smtp::server::Accepted;
 use crate::smtp::{Delivered, Failure, ForwardPath, Reply, ReversePath, Transaction, Words};
 
+mod reports;
+
 /// A directory in memory.
 #[derive(Debug, Default)]
 struct Book {

@@ -8,6 +8,7 @@ pub mod correspondents;
 pub mod forward;
 pub mod keys;
 pub mod loop_header;
+pub mod onward;
 pub mod pacing;
 pub mod ports;
 pub mod recipient;

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use crate::mail::{Address, Timestamp};
 pub use crate::smtp::Outcome;
 use crate::smtp::ReversePath;
+use crate::smtp::dsn::{MessageRequest, RecipientRequest};
 
 use super::alias::{Alias, AliasId, CatchAll, Contact, Lookup};
 use super::pacing::Admit;
@@ -99,6 +100,17 @@ pub struct Delivery {
     pub to: Address,
     /// The message.
     pub content: Content,
+    /// What the next hop is asked about reports, if anything.
+    pub dsn: Option<Box<ReportRequest>>,
+}
+
+/// What a next hop is asked about reports (RFC 3461); they go to our return path. See [`crate::relay::onward`].
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ReportRequest {
+    /// About the message.
+    pub message: MessageRequest,
+    /// About the recipient.
+    pub recipient: RecipientRequest,
 }
 
 /// Sends a message to its next hop.

@@ -28,6 +28,7 @@ use std::sync::Arc;
 use secrecy::SecretString;
 use zeroize::Zeroizing;
 
+use super::dsn::{MessageRequest, RecipientRequest};
 use super::response::{Class, Response, ResponseParser};
 use super::{Failure, Outcome, ReversePath, Words};
 use crate::mail::{Address, DomainName};
@@ -101,19 +102,37 @@ pub struct Envelope {
     /// The envelope sender.
     pub from: ReversePath,
     /// At least one.
-    pub recipients: Vec<Address>,
+    pub recipients: Vec<Recipient>,
     /// Octets of the message before dot-stuffing (RFC 1870).
     pub size: u64,
     /// The message has octets above 127 (RFC 6152).
     pub eight_bit: bool,
     /// The header section needs SMTPUTF8 (RFC 6531). Addresses that need it are seen without being told.
     pub smtputf8: bool,
+    /// What is asked about reports; it is said only to a server that offers DSN (RFC 3461).
+    pub dsn: MessageRequest,
+}
+
+/// A recipient of a message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Recipient {
+    /// Who gets it.
+    pub address: Address,
+    /// What is asked about reports for it; said as [`Envelope::dsn`] is.
+    pub dsn: RecipientRequest,
+}
+
+/// A recipient for whom nothing is asked.
+impl From<Address> for Recipient {
+    fn from(address: Address) -> Self {
+        Self { address, dsn: RecipientRequest::default() }
+    }
 }
 
 impl Envelope {
     fn needs_smtputf8(&self) -> bool {
         let sender_needs = matches!(&self.from, ReversePath::Address(from) if !from.is_ascii());
-        self.smtputf8 || sender_needs || !self.recipients.iter().all(Address::is_ascii)
+        self.smtputf8 || sender_needs || !self.recipients.iter().all(|to| to.address.is_ascii())
     }
 }
 

@@ -30,4 +30,5 @@ mod nodes;
 mod peers;
 mod postfix;
 mod refusals;
+mod reports;
 mod support;

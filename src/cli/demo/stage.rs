@@ -114,7 +114,8 @@ impl Stage {
         let content =
             Content { head: message.head(), body: message.body(), eight_bit: false, smtputf8: false };
         let from = ReversePath::Address(from.parse()?);
-        Ok(self.sender.deliver(Delivery { id: "demo".to_owned(), from, to: to.parse()?, content }).await)
+        let delivery = Delivery { id: "demo".to_owned(), from, to: to.parse()?, content, dsn: None };
+        Ok(self.sender.deliver(delivery).await)
     }
 
     /// The next message that arrives.

@@ -1,7 +1,7 @@
 //! Deliveries over loopback to a server that follows a script.
 //!
-//! A script has one step a line: `S:` it sends a line, `C:` a line must come that starts with this, `TEXT` reads up
-//! to the final dot, `CLOSE` breaks off, `TLS` shakes hands, `WAIT` is silent for so many milliseconds. A script that
+//! A script has one step a line: `S:` it sends a line, `C:` a line must come that starts with this, `C=` one that is this
+//! and no more, `TEXT` reads up to the final dot, `CLOSE` breaks off, `TLS` shakes hands, `WAIT` is silent for so many milliseconds. A script that
 //! ends waits for the client to close, which an [`Outbound`] does when it is dropped.
 
 mod crowd;
@@ -39,6 +39,10 @@ impl Scripted {
                 ("C:", text) => {
                     let heard = self.hear(b"\r\n").await;
                     assert!(heard.starts_with(text.as_bytes()), "{text} is not {}", heard.escape_ascii());
+                }
+                ("C=", text) => {
+                    let heard = self.hear(b"\r\n").await;
+                    assert_eq!(heard.escape_ascii().to_string(), format!("{text}\\r\\n"));
                 }
                 ("TEXT", _) => self.text = self.hear(b"\r\n.\r\n").await,
                 ("TLS", _) => self.shake_hands().await,
@@ -185,7 +189,7 @@ fn message(body: &[u8]) -> Delivery {
         smtputf8: false,
     };
     let to = Address::parse("jane@example.net").unwrap();
-    Delivery { id: "1".to_owned(), from: ReversePath::Null, to, content }
+    Delivery { id: "1".to_owned(), from: ReversePath::Null, to, content, dsn: None }
 }
 
 async fn deliver(outbound: &Outbound) -> String {

@@ -15,6 +15,8 @@ pub enum Extension {
     SmtpUtf8,
     /// RFC 3207.
     StartTls,
+    /// RFC 3461.
+    Dsn,
     /// A mechanism of RFC 4954.
     Auth(Mechanism),
     /// A line that we make no use of yet: keyword and parameters as they came.
@@ -74,6 +76,7 @@ fn extensions(line: &str) -> Vec<Extension> {
         Some("8BITMIME") => vec![Extension::EightBitMime],
         Some("SMTPUTF8") => vec![Extension::SmtpUtf8],
         Some("STARTTLS") => vec![Extension::StartTls],
+        Some("DSN") => vec![Extension::Dsn],
         Some("AUTH") => words.filter_map(mechanism).map(Extension::Auth).collect(),
         _ => vec![Extension::Other(line.to_owned())],
     }
@@ -109,14 +112,16 @@ mod tests {
             "Pipelining",
             "AUTH=LOGIN",
             "AUTH PLAIN X",
-            "DSN",
+            "dsn",
+            "VRFY",
             "",
         ]);
         assert_eq!(offered.max_size(), Some(1000));
         assert!(offered.has(&Extension::Pipelining));
         assert!(offered.has(&Extension::Auth(Mechanism::Plain)));
         assert!(offered.has(&Extension::Auth(Mechanism::Login)));
-        assert!(offered.has(&Extension::Other("DSN".to_owned())));
+        assert!(offered.has(&Extension::Dsn));
+        assert!(offered.has(&Extension::Other("VRFY".to_owned())));
         assert!(!offered.has(&Extension::StartTls));
     }
 

@@ -5,6 +5,7 @@
 //! sent, `CLOSE` and `TIMEOUT` lose the connection, `=` the end: what became of each recipient.
 
 use super::*;
+use crate::smtp::dsn::{EnvelopeId, Notify, OriginalRecipient, Ret};
 use proptest::prelude::*;
 use std::collections::VecDeque;
 
@@ -112,10 +113,11 @@ fn with_login(tls: TlsMode, in_clear: InClear) -> Settings {
 fn envelope(recipients: &[&str]) -> Envelope {
     Envelope {
         from: ReversePath::Address(Address::parse("from@example.com").unwrap()),
-        recipients: recipients.iter().map(|text| Address::parse(text).unwrap()).collect(),
+        recipients: recipients.iter().map(|text| Address::parse(text).unwrap().into()).collect(),
         size: 100,
         eight_bit: false,
         smtputf8: false,
+        dsn: MessageRequest::default(),
     }
 }
 
@@ -301,6 +303,33 @@ fn parameters_are_sent_when_they_are_needed_and_offered() {
     Dialogue::new(settings(TlsMode::Never), to_one())
         .run(all)
         .run("C: MAIL FROM:<from@example.com> SIZE=100");
+}
+
+#[test]
+fn what_is_asked_about_reports_is_said_where_it_is_understood() {
+    let asked = Envelope {
+        dsn: MessageRequest { ret: Ret::parse(b"HDRS"), envid: EnvelopeId::parse(b"a+2Bb") },
+        recipients: vec![
+            Recipient {
+                address: "a@example.net".parse().unwrap(),
+                dsn: RecipientRequest {
+                    notify: Notify::parse(b"DELAY,FAILURE"),
+                    orcpt: OriginalRecipient::parse(b"rfc822;a+2Bb@example.com"),
+                },
+            },
+            Recipient::from("b@example.net".parse::<Address>().unwrap()),
+        ],
+        ..to_one()
+    };
+    let open = "S: 220 mx\nC: EHLO relay.example.com\nS: 250-mx\nS: 250-DSN\nS: 250 PIPELINING\nREADY\n";
+    Dialogue::new(settings(TlsMode::Never), asked.clone()).run(open).run(
+        "C: MAIL FROM:<from@example.com> RET=HDRS ENVID=a+2Bb
+         C: RCPT TO:<a@example.net> NOTIFY=FAILURE,DELAY ORCPT=rfc822;a+2Bb@example.com
+         C: RCPT TO:<b@example.net>
+         C: DATA",
+    );
+    Dialogue::new(settings(TlsMode::Never), asked).run(OPEN_PIPELINING).run(PIPELINED);
+    Dialogue::new(settings(TlsMode::Never), to_two()).run(open).run(PIPELINED);
 }
 
 #[test]

@@ -14,14 +14,15 @@ use std::sync::Arc;
 use zeroize::Zeroizing;
 
 use super::{
-    Action, Capabilities, CommandLines, Envelope, Extension, Idle, Outcome, Phase, Session, State, Step,
+    Action, Capabilities, CommandLines, Envelope, Extension, Idle, Outcome, Phase, Recipient as To, Session,
+    State, Step,
 };
 use crate::smtp::response::{Class, Response};
 use crate::smtp::{Delivered, Failure, ReversePath, Words};
 
-/// Octets of an ordinary MAIL, RCPT and DATA.
-const COMMANDS_LENGTH: usize = 256;
-/// Commands in flight. At most 64 commands of half a kilobyte fit every socket buffer, and so do their replies.
+/// Octets of an ordinary MAIL, RCPT and DATA, with what is asked about reports.
+const COMMANDS_LENGTH: usize = 512;
+/// Commands in flight. At most 64 commands of a kilobyte fit every socket buffer, and so do their replies.
 const BATCH: usize = 64;
 
 #[derive(Debug)]
@@ -229,8 +230,8 @@ impl Transaction {
             Command::Reset => into.push_str("RSET"),
             Command::Mail => self.write_mail(into),
             Command::Recipient(index) => {
-                if let Some(address) = self.envelope.recipients.get(index) {
-                    push(into, format_args!("RCPT TO:<{address}>"));
+                if let Some(recipient) = self.envelope.recipients.get(index) {
+                    self.write_recipient(recipient, into);
                 }
             }
             Command::Data => into.push_str("DATA"),
@@ -251,6 +252,16 @@ impl Transaction {
         }
         if self.envelope.needs_smtputf8() {
             into.push_str(" SMTPUTF8");
+        }
+        if self.idle.capabilities.has(&Extension::Dsn) {
+            push(into, format_args!("{}", self.envelope.dsn));
+        }
+    }
+
+    fn write_recipient(&self, recipient: &To, into: &mut String) {
+        push(into, format_args!("RCPT TO:<{}>", recipient.address));
+        if self.idle.capabilities.has(&Extension::Dsn) {
+            push(into, format_args!("{}", recipient.dsn));
         }
     }
 

@@ -80,9 +80,15 @@ impl Client {
 
     /// The same, with parameters of `MAIL`.
     pub fn envelope_with(&mut self, parameters: &str, from: &str, to: &str) -> Reply {
+        self.envelope_asking((parameters, ""), from, to)
+    }
+
+    /// The same, with parameters of `MAIL` and of `RCPT`.
+    pub fn envelope_asking(&mut self, (of_mail, of_rcpt): (&str, &str), from: &str, to: &str) -> Reply {
         self.command("RSET");
-        let mail = self.command(format!("MAIL FROM:<{from}> {parameters}").trim_end());
-        if mail.is_positive() { self.command(&format!("RCPT TO:<{to}>")) } else { mail }
+        let mail = self.command(format!("MAIL FROM:<{from}> {of_mail}").trim_end());
+        let rcpt = format!("RCPT TO:<{to}> {of_rcpt}");
+        if mail.is_positive() { self.command(rcpt.trim_end()) } else { mail }
     }
 
     /// `DATA`, the message with its dots doubled, and the final dot; the reply to that.

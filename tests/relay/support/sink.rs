@@ -61,6 +61,11 @@ impl Script {
         Self { at_dot, ..self }
     }
 
+    pub fn offering(mut self, extension: &'static str) -> Self {
+        self.extensions.push(extension);
+        self
+    }
+
     pub fn without(mut self, extension: &str) -> Self {
         self.extensions.retain(|offered| *offered != extension);
         self
@@ -92,6 +97,12 @@ pub struct Taken {
 }
 
 impl Taken {
+    /// The last command with this verb: with `MAIL` and `RCPT` that of this message's own envelope.
+    pub fn command(&self, verb: &str) -> &str {
+        let found = self.commands.iter().rfind(|command| command.split(' ').next() == Some(verb));
+        found.unwrap_or_else(|| panic!("no {verb} in {:?}", self.commands))
+    }
+
     /// The message as text, for searching in it.
     pub fn text(&self) -> String {
         String::from_utf8_lossy(&self.message).into_owned()

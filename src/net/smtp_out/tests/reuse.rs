@@ -1,6 +1,7 @@
 //! One connection for several messages, and what becomes of it.
 
 use super::*;
+use crate::smtp::dsn::{EnvelopeId, MessageRequest, Notify, OriginalRecipient, RecipientRequest, Ret};
 use tokio::time::{Instant, advance, pause};
 
 const OK: &str = "S: 250 ok\\n250 ok\\n354 go\nTEXT\nS: 250 2.0.0 taken\n";
@@ -48,6 +49,36 @@ async fn it_is_used_again_within_tls() {
     let outbound = to(&server);
     for _ in 0..3 {
         assert_eq!(deliver(&outbound).await, "delivered");
+    }
+    drop(outbound);
+    server.texts().await;
+}
+
+/// A message whose sender asks for all that can be asked.
+fn asking() -> Delivery {
+    let asked = ReportRequest {
+        message: MessageRequest { ret: Some(Ret::Full), envid: EnvelopeId::parse(b"id-1") },
+        recipient: RecipientRequest {
+            notify: Notify::parse(b"FAILURE,DELAY"),
+            orcpt: OriginalRecipient::parse(b"rfc822;shop@example.com"),
+        },
+    };
+    Delivery { dsn: Some(Box::new(asked)), ..message(b"hello\r\n") }
+}
+
+/// The first server offers DSN, and its connection still knows when it is used again; the second does not.
+#[tokio::test]
+async fn what_a_server_offers_is_remembered_with_its_connection() {
+    let hello = "S: 220 mx\nC: EHLO\nS: 250-mx\nS: 250-DSN\nS: 250 PIPELINING\n";
+    let asked = "C= MAIL FROM:<> RET=FULL ENVID=id-1\n\
+                 C= RCPT TO:<jane@example.net> NOTIFY=FAILURE,DELAY ORCPT=rfc822;shop@example.com\nC: DATA\n";
+    let not_asked = "C= MAIL FROM:<>\nC= RCPT TO:<jane@example.net>\nC: DATA\n";
+    let first = format!("{hello}{asked}{OK}{not_asked}{OK}{asked}{OK}C: MAIL\nCLOSE");
+    let second = format!("{HELLO}{not_asked}{OK}{not_asked}{OK}");
+    let server = Server::start(&[&first, &second]).await;
+    let outbound = to(&server);
+    for delivery in [asking(), message(b"hello\r\n"), asking(), asking(), asking()] {
+        assert_eq!(kind(&outbound.deliver(delivery).await), "delivered");
     }
     drop(outbound);
     server.texts().await;
