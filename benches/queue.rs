@@ -69,7 +69,7 @@ async fn measure(engine: &str, location: &Location) -> Result<(), Failure> {
         println!("  new contacts, {callers:2} at once: {rate:8.0}/s");
     }
     for callers in CALLERS {
-        let rate = rate(callers, || store.enqueue(message(1))).await?;
+        let rate = rate(callers, || async { store.enqueue(vec![message(1)]).await.map(drop) }).await?;
         println!("  enqueue 10 KB, {callers:2} at once: {rate:7.0}/s");
     }
     store.order(Order::Drop, Which::All, now()).await?;
@@ -138,9 +138,9 @@ async fn make_contact(store: &Store, alias: &Alias) -> Result<(), Failure> {
 
 /// A message comes in, is delivered, and leaves.
 async fn work(store: &Store) -> Result<(), Failure> {
-    store.enqueue(message(1)).await?;
+    store.enqueue(vec![message(1)]).await?;
     for Claimed { id, .. } in store.claim(NODE, now(), LEASE, 1).await? {
-        store.settle(NODE, id, Settlement::Done(None)).await?;
+        store.settle(NODE, id, Settlement::Delivered).await?;
     }
     Ok(())
 }
@@ -149,7 +149,7 @@ async fn fill(store: &Store, rows: usize) -> Result<(), Failure> {
     const SHARED: usize = 100;
     let there = store.list(now(), None, 1000).await?.len();
     for _ in (there..rows).step_by(SHARED) {
-        store.enqueue(message(SHARED)).await?;
+        store.enqueue(vec![message(SHARED)]).await?;
     }
     Ok(())
 }
@@ -161,9 +161,8 @@ async fn print_times(store: &Store, rows: usize) -> Result<(), Failure> {
         let claimed = store.claim(NODE, now(), LEASE, 100).await?;
         claims.push(begun.elapsed());
         assert_eq!(claimed.len(), 100, "the queue is long enough");
-        for Claimed { id, .. } in claimed {
-            store.settle(NODE, id, Settlement::Untried(now())).await?;
-        }
+        let due: Vec<_> = claimed.iter().map(|claimed| (claimed.id, now())).collect();
+        store.give_back(NODE, &due).await?;
     }
     println!("  with {rows} deliveries: claim of 100 {:.2?}", median(claims));
     let next = times(|| async { store.next_due().await.map(drop) }).await?;
@@ -201,7 +200,12 @@ fn message(deliveries: usize) -> NewQueued {
     let now = now();
     let delivery = NewDelivery {
         sealed: vec![1; HEAD],
+        sealed_reply: None,
         alias: None,
+        recipient: 1,
+        accepted: false,
+        blamed: false,
+        owner: None,
         site: 1,
         next_attempt_at: now,
         expires_at: Timestamp::from_millis(i64::MAX),

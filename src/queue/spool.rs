@@ -52,8 +52,19 @@ pub struct NewQueued {
 pub struct NewDelivery {
     /// Envelope and head, sealed.
     pub sealed: Vec<u8>,
+    /// The last reply, sealed, if there was an attempt.
+    pub sealed_reply: Option<Vec<u8>>,
     /// The alias that it belongs to; none for our own reports.
     pub alias: Option<AliasId>,
+    /// Which recipient of its transaction it is for. Deliveries of one recipient (an alias with several mailboxes) share
+    /// the number.
+    pub recipient: u32,
+    /// Another delivery for the same recipient has arrived: whatever becomes of this one, the sender hears nothing.
+    pub accepted: bool,
+    /// The next hop has refused us, not the message; once that is put off.
+    pub blamed: bool,
+    /// The node that works on it already: `next_attempt_at` is then the end of its lease.
+    pub owner: Option<Node>,
     /// A keyed hash of the next hop's name, so that deliveries to one place can be told from others.
     pub site: i64,
     /// When it is due.
@@ -81,6 +92,7 @@ pub enum State {
 
 /// A delivery that this node owns until its lease ends.
 #[derive(Debug, Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "facts that have nothing to do with one another")]
 pub struct Claimed {
     /// The row.
     pub id: DeliveryId,
@@ -100,14 +112,37 @@ pub struct Claimed {
     pub expires_at: Timestamp,
     /// A report about the delay was sent.
     pub delay_reported: bool,
+    /// As in [`NewDelivery::accepted`].
+    pub accepted: bool,
+    /// As in [`NewDelivery::blamed`].
+    pub blamed: bool,
+    /// An admin wants it tried now, whatever its site is like ([`Order::Retry`]). A claim ends the wish.
+    pub urgent: bool,
+    /// Octets of the message.
+    pub size: u64,
+}
+
+/// A transaction that was committed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Enqueued {
+    /// The row of its body.
+    pub body: BodyId,
+    /// The rows of its deliveries, in their order.
+    pub deliveries: Vec<DeliveryId>,
 }
 
 /// What becomes of a claimed delivery.
 #[derive(Debug, Clone)]
 pub enum Settlement {
-    /// Delivered, or its failure was reported: the row goes, and with the last one the body. Reports that must be
-    /// committed in the same transaction come with it.
-    Done(Option<NewQueued>),
+    /// The next hop has it: the row goes, and with the last one the body. The recipient's other rows are `accepted` from
+    /// now on.
+    Delivered,
+    /// It is given up: the row goes, and with the last one the body. The report is committed with it, unless the recipient
+    /// has accepted or another of its deliveries is still to be tried: then that one tells.
+    Failed {
+        /// What the sender is told, if it is told.
+        report: Option<NewQueued>,
+    },
     /// Again at this time.
     Again {
         /// When.
@@ -116,13 +151,34 @@ pub enum Settlement {
         state: State,
         /// The last reply, sealed.
         sealed_reply: Vec<u8>,
-        /// A report about the delay, committed with it.
-        report: Option<NewQueued>,
+        /// As in [`NewDelivery::blamed`].
+        blamed: bool,
+        /// A report about the delay, committed with it unless the recipient has accepted. All rows of the recipient are
+        /// `delay_reported` from then on.
+        delay_report: Option<NewQueued>,
     },
     /// It cannot be opened.
     Damaged,
-    /// Not tried after all (the node stops, its site is full): due at this time, and the attempt is not counted.
-    Untried(Timestamp),
+}
+
+/// A delivery that has arrived, and was this node's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Arrival {
+    /// The row, which is gone.
+    pub id: DeliveryId,
+    /// No other delivery for its recipient has arrived before.
+    pub is_first: bool,
+}
+
+/// How a settlement ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Settled {
+    /// The row is not this node's any more; nothing was changed.
+    Lost,
+    /// As it was told, with its report if there was one.
+    Done,
+    /// As it was told, without the report: the recipient has accepted, or is still being tried.
+    Unreported,
 }
 
 /// A row as an admin sees it.
@@ -153,7 +209,7 @@ pub struct Listed {
 /// What an admin does to a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Order {
-    /// Due now; also a damaged one is tried again.
+    /// Due now, and urgent; also a damaged one is tried again.
     Retry,
     /// Not tried until released.
     Hold,
@@ -187,8 +243,11 @@ pub struct Depth {
 
 /// The queue's tables. What has returned `Ok` is on disk.
 pub trait Spool: Send + Sync + 'static {
-    /// Commits a transaction: body, deliveries and digest, all or nothing.
-    fn enqueue(&self, queued: NewQueued) -> impl Future<Output = Result<(), Unavailable>> + Send;
+    /// Commits transactions: bodies, deliveries and digests, all or nothing. Answers in their order.
+    fn enqueue(
+        &self,
+        queued: Vec<NewQueued>,
+    ) -> impl Future<Output = Result<Vec<Enqueued>, Unavailable>> + Send;
 
     /// Claims up to `limit` deliveries that are due, oldest due first, until `now + lease`. Costs no more with a long
     /// queue than with a short one.
@@ -211,18 +270,34 @@ pub trait Spool: Send + Sync + 'static {
     /// A sealed body, if it is there.
     fn body(&self, id: BodyId) -> impl Future<Output = Result<Option<Vec<u8>>, Unavailable>> + Send;
 
-    /// Ends a claim. False when the row is not this node's any more; then nothing was changed.
+    /// Ends a claim.
     fn settle(
         &self,
         node: Node,
         id: DeliveryId,
         settlement: Settlement,
-    ) -> impl Future<Output = Result<bool, Unavailable>> + Send;
+    ) -> impl Future<Output = Result<Settled, Unavailable>> + Send;
+
+    /// Ends claims with [`Settlement::Delivered`], all at once; returns those that were this node's.
+    fn settle_delivered(
+        &self,
+        node: Node,
+        ids: &[DeliveryId],
+    ) -> impl Future<Output = Result<Vec<Arrival>, Unavailable>> + Send;
+
+    /// Gives claims back untried (the node stops, the site is full): due at these times, and the attempt is not counted.
+    /// Rows that are not this node's are passed over.
+    fn give_back(
+        &self,
+        node: Node,
+        due: &[(DeliveryId, Timestamp)],
+    ) -> impl Future<Output = Result<(), Unavailable>> + Send;
 
     /// When the next delivery is due that nobody owns; none when there is none.
     fn next_due(&self) -> impl Future<Output = Result<Option<Timestamp>, Unavailable>> + Send;
 
-    /// The transaction that was accepted under this digest since `since`.
+    /// The transaction that was accepted under this digest since `since`. Asked for every message: questions that come
+    /// while another is under way go together.
     fn seen(
         &self,
         digest: &TransactionDigest,
@@ -258,6 +333,9 @@ pub trait Spool: Send + Sync + 'static {
 
     /// The queue in numbers. May be a few seconds behind.
     fn depth(&self) -> impl Future<Output = Result<Depth, Unavailable>> + Send;
+
+    /// Commits something small and takes it back: `Ok` says that the database can be written to.
+    fn probe(&self) -> impl Future<Output = Result<(), Unavailable>> + Send;
 
     /// Deletes digests older than `before`, in small batches.
     fn forget(&self, before: Timestamp) -> impl Future<Output = Result<(), Unavailable>> + Send;

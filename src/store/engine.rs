@@ -68,6 +68,12 @@ impl<'a> From<&'a [u8]> for Value<'a> {
     }
 }
 
+impl<'a> From<Option<&'a [u8]>> for Value<'a> {
+    fn from(value: Option<&'a [u8]>) -> Self {
+        Self::Bytes(value)
+    }
+}
+
 /// The parameters of a statement, in their order.
 macro_rules! values {
     ($($value:expr),* $(,)?) => {

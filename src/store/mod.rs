@@ -58,7 +58,7 @@ use counters::Counters;
 use directory::Caches;
 use engine::{Engine, Transaction, in_time};
 use marks::Marks;
-use queue::{LastDepth, Notes};
+use queue::{LastDepth, Notes, Questions};
 
 pub use contract::StoreError;
 pub use schema::{Migrated, Schema};
@@ -109,6 +109,7 @@ struct Inner {
     caches: Caches,
     counters: Counters,
     notes: Notes,
+    questions: Questions,
     last_depth: LastDepth,
 }
 
@@ -136,8 +137,8 @@ impl Store {
         };
         let marks = Arc::new(Marks::new());
         let caches = Caches::new(options, &marks);
-        let (counters, notes, last_depth) = Default::default();
-        Ok(Self(Arc::new(Inner { engine, marks, caches, counters, notes, last_depth })))
+        let (counters, notes, questions, last_depth) = Default::default();
+        Ok(Self(Arc::new(Inner { engine, marks, caches, counters, notes, questions, last_depth })))
     }
 
     /// How the tables stand to this version.
@@ -199,6 +200,10 @@ impl Store {
 
     fn notes(&self) -> &Notes {
         &self.0.notes
+    }
+
+    fn questions(&self) -> &Questions {
+        &self.0.questions
     }
 
     fn last_depth(&self) -> &LastDepth {

@@ -86,6 +86,33 @@ macro_rules! many_rows {
     };
 }
 
+macro_rules! five_cases {
+    () => {
+        "WHEN ? THEN ? WHEN ? THEN ? WHEN ? THEN ? WHEN ? THEN ? WHEN ? THEN ? "
+    };
+}
+macro_rules! few_cases {
+    () => {
+        "WHEN ? THEN ? WHEN ? THEN ? WHEN ? THEN ? WHEN ? THEN ? "
+    };
+}
+macro_rules! many_cases {
+    () => {
+        concat!(
+            five_cases!(),
+            five_cases!(),
+            five_cases!(),
+            five_cases!(),
+            five_cases!(),
+            five_cases!(),
+            five_cases!(),
+            five_cases!(),
+            five_cases!(),
+            five_cases!()
+        )
+    };
+}
+
 /// A statement with a set of keys, in both sizes.
 pub(super) struct SetSql {
     few: Sql,
@@ -128,12 +155,29 @@ macro_rules! domain_columns {
 
 macro_rules! claimed_columns {
     () => {
-        "id, message_id, transaction_id, sealed, site, attempts, created_at, expires_at, delay_reported"
+        "id, message_id, transaction_id, sealed, site, attempts, created_at, expires_at, delay_reported, accepted, blamed, \
+            urgent, size"
     };
 }
 macro_rules! listed_columns {
     () => {
         "id, transaction_id, sealed, sealed_reply, state, uncertain, owner, attempts, next_attempt_at, size, created_at"
+    };
+}
+
+macro_rules! take {
+    () => {
+        "UPDATE queue_deliveries SET owner = ?, next_attempt_at = ?, attempts = attempts + 1, urgent = 0 WHERE id IN "
+    };
+}
+macro_rules! give_back {
+    ($cases:expr) => {
+        concat!(
+            "UPDATE queue_deliveries SET next_attempt_at = CASE id ",
+            $cases,
+            "END, attempts = CASE WHEN attempts > 0 THEN attempts - 1 ELSE 0 END, owner = NULL \
+            WHERE owner = ? AND id IN "
+        )
     };
 }
 
@@ -258,40 +302,48 @@ statements! {
     // The queue: taking in.
     INSERT_MESSAGE = { "INSERT INTO queue_messages (chunks, content) VALUES (?, ?)" };
     INSERT_CHUNK = { "INSERT INTO queue_chunks (message_id, number, content) VALUES (?, ?, ?)" };
-    INSERT_DELIVERY = { "INSERT INTO queue_deliveries (message_id, transaction_id, alias_id, site, state, uncertain, \
-            owner, attempts, next_attempt_at, created_at, expires_at, size, delay_reported, sealed_reply, sealed) \
-        VALUES (?, ?, ?, ?, ?, ?, NULL, ?, ?, ?, ?, ?, 0, NULL, ?)" };
+    INSERT_DELIVERY = { "INSERT INTO queue_deliveries (message_id, transaction_id, alias_id, recipient, accepted, blamed, \
+            urgent, site, state, uncertain, owner, attempts, next_attempt_at, created_at, expires_at, size, \
+            delay_reported, sealed_reply, sealed) \
+        VALUES (?, ?, ?, ?, ?, ?, 0, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?, ?)" };
     MESSAGE = { "SELECT chunks, content FROM queue_messages WHERE id = ?" };
     CHUNK = { "SELECT content FROM queue_chunks WHERE message_id = ? AND number = ?" };
 
     // The queue: working on it. Rows are found by `queue_deliveries_due` from its left end, so the length of the queue
     // does not matter; MySQL must not choose to sort instead, since it locks every row that it looks at.
-    CLAIM = { sqlite concat!("UPDATE queue_deliveries SET owner = ?, next_attempt_at = ?, attempts = attempts + 1 \
-            WHERE id IN (SELECT id FROM queue_deliveries WHERE state = 'waiting' AND next_attempt_at <= ? \
-                ORDER BY next_attempt_at LIMIT ?) RETURNING ", claimed_columns!()), mysql "" };
-    LOCK_DUE = { sqlite "", mysql concat!("SELECT ", claimed_columns!(), " FROM queue_deliveries \
-        FORCE INDEX (queue_deliveries_due) WHERE state = 'waiting' AND next_attempt_at <= ? \
-        ORDER BY next_attempt_at LIMIT ? FOR UPDATE SKIP LOCKED") };
-    TAKE_FEW = { concat!("UPDATE queue_deliveries SET owner = ?, next_attempt_at = ?, attempts = attempts + 1 \
-        WHERE id IN ", few!()) };
-    TAKE_MANY = { concat!("UPDATE queue_deliveries SET owner = ?, next_attempt_at = ?, attempts = attempts + 1 \
-        WHERE id IN ", many!()) };
+    LOCK_DUE = { sqlite concat!("SELECT ", claimed_columns!(), " FROM queue_deliveries \
+            WHERE state = 'waiting' AND next_attempt_at <= ? ORDER BY next_attempt_at LIMIT ?"),
+        mysql concat!("SELECT ", claimed_columns!(), " FROM queue_deliveries FORCE INDEX (queue_deliveries_due) \
+            WHERE state = 'waiting' AND next_attempt_at <= ? ORDER BY next_attempt_at LIMIT ? FOR UPDATE SKIP LOCKED") };
+    TAKE_FEW = { concat!(take!(), few!()) };
+    TAKE_MANY = { concat!(take!(), many!()) };
     RENEW_FEW = { concat!("UPDATE queue_deliveries SET next_attempt_at = ? WHERE owner = ? AND id IN ", few!()) };
     RENEW_MANY = { concat!("UPDATE queue_deliveries SET next_attempt_at = ? WHERE owner = ? AND id IN ", many!()) };
     OWNED_FEW = { concat!("SELECT id FROM queue_deliveries WHERE owner = ? AND id IN ", few!()) };
     OWNED_MANY = { concat!("SELECT id FROM queue_deliveries WHERE owner = ? AND id IN ", many!()) };
     NEXT_DUE = { "SELECT next_attempt_at AS at FROM queue_deliveries WHERE state = 'waiting' \
         ORDER BY next_attempt_at LIMIT 1" };
+    GIVE_BACK_FEW = { concat!(give_back!(few_cases!()), few!()) };
+    GIVE_BACK_MANY = { concat!(give_back!(many_cases!()), many!()) };
     SETTLE_AGAIN = { "UPDATE queue_deliveries SET owner = NULL, next_attempt_at = ?, uncertain = ?, sealed_reply = ?, \
-            delay_reported = CASE WHEN ? THEN 1 ELSE delay_reported END WHERE id = ? AND owner = ?" };
+            blamed = ? WHERE id = ? AND owner = ?" };
     SETTLE_DAMAGED = { "UPDATE queue_deliveries SET owner = NULL, state = 'damaged' WHERE id = ? AND owner = ?" };
-    SETTLE_UNTRIED = { "UPDATE queue_deliveries SET owner = NULL, next_attempt_at = ?, attempts = attempts - 1 \
+    OWNED_DELIVERY = { "SELECT message_id, recipient, accepted, delay_reported FROM queue_deliveries \
         WHERE id = ? AND owner = ?" };
-    OWNED_MESSAGE = { "SELECT message_id AS id FROM queue_deliveries WHERE id = ? AND owner = ?" };
-    LOCK_MESSAGE = { locked "SELECT id FROM queue_messages WHERE id = ?" };
-    DELETE_OWNED = { "DELETE FROM queue_deliveries WHERE id = ? AND owner = ?" };
-    DELIVERY_OF_MESSAGE = { "SELECT id FROM queue_deliveries WHERE message_id = ? LIMIT 1" };
-    DELETE_MESSAGE = { "DELETE FROM queue_messages WHERE id = ?" };
+    NOTE_DELAY_REPORTED = { "UPDATE queue_deliveries SET delay_reported = 1 WHERE message_id = ? AND recipient = ?" };
+    OWNED_PLACES_FEW = { concat!("SELECT id, message_id, recipient, accepted FROM queue_deliveries WHERE owner = ? AND id IN ", few!()) };
+    OWNED_PLACES_MANY = { concat!("SELECT id, message_id, recipient, accepted FROM queue_deliveries WHERE owner = ? AND id IN ", many!()) };
+    // In the order of their ids, so that no two transactions wait for one another.
+    LOCK_MESSAGES_FEW = { locked concat!("SELECT id FROM queue_messages WHERE id IN ", few!(), " ORDER BY id") };
+    LOCK_MESSAGES_MANY = { locked concat!("SELECT id FROM queue_messages WHERE id IN ", many!(), " ORDER BY id") };
+    DELETE_OWNED_FEW = { concat!("DELETE FROM queue_deliveries WHERE owner = ? AND id IN ", few!()) };
+    DELETE_OWNED_MANY = { concat!("DELETE FROM queue_deliveries WHERE owner = ? AND id IN ", many!()) };
+    PLACES_LEFT_FEW = { concat!("SELECT id, message_id, recipient, accepted FROM queue_deliveries WHERE message_id IN ", few!()) };
+    PLACES_LEFT_MANY = { concat!("SELECT id, message_id, recipient, accepted FROM queue_deliveries WHERE message_id IN ", many!()) };
+    ACCEPT_FEW = { concat!("UPDATE queue_deliveries SET accepted = 1 WHERE id IN ", few!()) };
+    ACCEPT_MANY = { concat!("UPDATE queue_deliveries SET accepted = 1 WHERE id IN ", many!()) };
+    DELETE_MESSAGES_FEW = { concat!("DELETE FROM queue_messages WHERE id IN ", few!()) };
+    DELETE_MESSAGES_MANY = { concat!("DELETE FROM queue_messages WHERE id IN ", many!()) };
 
     // The queue: looking at it, and orders to the rows after one id up to another.
     LIST_DELIVERIES = { concat!("SELECT ", listed_columns!(), " FROM queue_deliveries \
@@ -302,23 +354,24 @@ statements! {
     LAST_DELIVERY = { "SELECT COALESCE(MAX(id), 0) AS id FROM queue_deliveries" };
     END_OF_STRETCH = { "SELECT COALESCE(MAX(id), 0) AS id FROM \
         (SELECT id FROM queue_deliveries WHERE id > ? ORDER BY id LIMIT ?) stretch" };
-    RETRY_DELIVERIES = { "UPDATE queue_deliveries SET owner = NULL, state = 'waiting', next_attempt_at = ? \
+    RETRY_DELIVERIES = { "UPDATE queue_deliveries SET owner = NULL, state = 'waiting', urgent = 1, next_attempt_at = ? \
         WHERE id > ? AND id <= ? AND (state = 'damaged' \
             OR (state = 'waiting' AND (owner IS NULL OR next_attempt_at <= ?)))" };
     HOLD_DELIVERIES = { "UPDATE queue_deliveries SET state = 'held' WHERE id > ? AND id <= ? AND state = 'waiting'" };
     RELEASE_DELIVERIES = { "UPDATE queue_deliveries SET state = 'waiting' WHERE id > ? AND id <= ? AND state = 'held'" };
     MESSAGES_OF_STRETCH = { "SELECT MIN(message_id) AS first, MAX(message_id) AS last FROM queue_deliveries \
         WHERE id > ? AND id <= ?" };
-    LOCK_MESSAGES = { locked "SELECT id FROM queue_messages WHERE id >= ? AND id <= ?" };
+    LOCK_STRETCH = { locked "SELECT id FROM queue_messages WHERE id >= ? AND id <= ? ORDER BY id" };
     DELETE_DELIVERIES = { "DELETE FROM queue_deliveries WHERE id > ? AND id <= ?" };
     DELETE_EMPTY_MESSAGES = { "DELETE FROM queue_messages WHERE id >= ? AND id <= ? \
         AND NOT EXISTS (SELECT 1 FROM queue_deliveries WHERE message_id = queue_messages.id)" };
 
     // Transactions that were accepted.
-    SEEN = { "SELECT transaction_id FROM transactions WHERE digest = ? AND created_at >= ?" };
-    REMEMBER_ONE = { remember "INSERT INTO transactions (digest, transaction_id, created_at) VALUES (?, ?, ?)" };
+    SEEN_FEW = { concat!("SELECT digest, transaction_id, created_at FROM transactions WHERE digest IN ", few!()) };
+    SEEN_MANY = { concat!("SELECT digest, transaction_id, created_at FROM transactions WHERE digest IN ", many!()) };
     REMEMBER_FEW = { remember concat!("INSERT INTO transactions (digest, transaction_id, created_at) VALUES ", few_rows!()) };
     REMEMBER_MANY = { remember concat!("INSERT INTO transactions (digest, transaction_id, created_at) VALUES ", many_rows!()) };
+    FORGET_ONE = { "DELETE FROM transactions WHERE digest = ?" };
     FORGET = { sqlite "DELETE FROM transactions WHERE digest IN \
             (SELECT digest FROM transactions WHERE created_at < ? ORDER BY created_at LIMIT ?)",
         mysql "DELETE FROM transactions WHERE created_at < ? ORDER BY created_at LIMIT ?" };
@@ -330,6 +383,22 @@ pub(super) const TAKE: SetSql = SetSql { few: TAKE_FEW, many: TAKE_MANY };
 pub(super) const RENEW: SetSql = SetSql { few: RENEW_FEW, many: RENEW_MANY };
 /// Which of these rows the node owns; the node is the first parameter.
 pub(super) const OWNED: SetSql = SetSql { few: OWNED_FEW, many: OWNED_MANY };
+/// Ends claims on these rows untried; the first parameters are as many pairs of a row and a time, then comes the node.
+pub(super) const GIVE_BACK: SetSql = SetSql { few: GIVE_BACK_FEW, many: GIVE_BACK_MANY };
+/// Message and recipient of these rows, as far as the node owns them; the node is the first parameter.
+pub(super) const OWNED_PLACES: SetSql = SetSql { few: OWNED_PLACES_FEW, many: OWNED_PLACES_MANY };
+/// Locks these messages.
+pub(super) const LOCK_MESSAGES: SetSql = SetSql { few: LOCK_MESSAGES_FEW, many: LOCK_MESSAGES_MANY };
+/// Deletes these rows as far as the node owns them; the node is the first parameter.
+pub(super) const DELETE_OWNED: SetSql = SetSql { few: DELETE_OWNED_FEW, many: DELETE_OWNED_MANY };
+/// The rows of these messages, with their recipients.
+pub(super) const PLACES_LEFT: SetSql = SetSql { few: PLACES_LEFT_FEW, many: PLACES_LEFT_MANY };
+/// Notes that the recipients of these rows have it.
+pub(super) const ACCEPT: SetSql = SetSql { few: ACCEPT_FEW, many: ACCEPT_MANY };
+/// Deletes these messages.
+pub(super) const DELETE_MESSAGES: SetSql = SetSql { few: DELETE_MESSAGES_FEW, many: DELETE_MESSAGES_MANY };
+/// The transactions under these digests.
+pub(super) const SEEN: SetSql = SetSql { few: SEEN_FEW, many: SEEN_MANY };
 /// Remembers transactions; each takes three parameters.
 pub(super) const REMEMBER: SetSql = SetSql { few: REMEMBER_FEW, many: REMEMBER_MANY };
 
@@ -346,8 +415,21 @@ mod tests {
 
     #[test]
     fn a_set_statement_has_as_many_places_as_it_says() {
-        let of_one =
-            [(FIND_CONTACTS, 1), (ALIASES_NAMED, 0), (MAILBOXES_OF, 0), (TAKE, 2), (RENEW, 2), (OWNED, 1)];
+        let of_one = [
+            (FIND_CONTACTS, 1),
+            (ALIASES_NAMED, 0),
+            (MAILBOXES_OF, 0),
+            (TAKE, 2),
+            (RENEW, 2),
+            (OWNED, 1),
+            (OWNED_PLACES, 1),
+            (LOCK_MESSAGES, 0),
+            (DELETE_OWNED, 1),
+            (PLACES_LEFT, 0),
+            (ACCEPT, 0),
+            (DELETE_MESSAGES, 0),
+            (SEEN, 0),
+        ];
         for (set, others) in of_one {
             for keys in [1, FEW, FEW + 1, MANY] {
                 let (sql, wants) = set.for_keys(keys);
@@ -362,6 +444,8 @@ mod tests {
         for keys in [1, FEW, FEW + 1, MANY] {
             let (sql, wants) = REMEMBER.for_keys(keys);
             assert_eq!(sql.sqlite.matches('?').count(), wants * 3, "{}", sql.sqlite);
+            let (sql, wants) = GIVE_BACK.for_keys(keys);
+            assert_eq!(sql.sqlite.matches('?').count(), wants * 3 + 1, "{}", sql.sqlite);
         }
     }
 

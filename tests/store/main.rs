@@ -16,5 +16,6 @@ mod nodes;
 mod outage;
 mod queue;
 mod races;
+mod recipients;
 mod registry;
 mod schema;

@@ -50,7 +50,8 @@ async fn a_locked_sqlite_file_can_be_read_and_not_changed() {
     assert!(is_enabled(&store, "shop@example.com").await);
     let answer = store.add_account("work", now()).await;
     assert!(matches!(answer, Err(RegistryError::Unavailable(_))), "{answer:?}");
-    assert!(store.enqueue(queued(1, vec![delivery(1)])).await.is_err());
+    assert!(store.enqueue(vec![queued(1, vec![delivery(1)])]).await.is_err());
+    assert!(store.probe().await.is_err());
     assert_eq!(store.depth().await.unwrap(), Depth::default());
     store.count(shop.id, Counted::Forwarded);
     store.note([2; 32], TransactionId::from_bytes([2; 16]), now());
@@ -63,7 +64,7 @@ async fn a_locked_sqlite_file_can_be_read_and_not_changed() {
     store.run(stopped).await;
     let counted = store.alias(ACCOUNT, &address("shop@example.com")).await.unwrap().forwarded;
     assert_eq!(counted, 1, "what could not be written was kept, and is written once");
-    store.enqueue(queued(1, vec![delivery(1)])).await.unwrap();
+    store.enqueue(vec![queued(1, vec![delivery(1)])]).await.unwrap();
     assert_eq!(database.number("SELECT COUNT(*) FROM transactions").await, 2);
 }
 
@@ -124,7 +125,7 @@ async fn lost_server(database: Database) {
     assert!(store.lookup(&address("other@example.com")).await.is_err());
     let answer = store.add_account("work", now()).await;
     assert!(matches!(answer, Err(RegistryError::Unavailable(_))), "{answer:?}");
-    assert!(store.enqueue(queued(1, vec![delivery(1)])).await.is_err());
+    assert!(store.enqueue(vec![queued(1, vec![delivery(1)])]).await.is_err());
     assert!(store.claim(Node(1), now(), IMPATIENT, 10).await.is_err());
     store.count(shop.id, Counted::Forwarded);
     let stopped = CancellationToken::new();
@@ -135,7 +136,7 @@ async fn lost_server(database: Database) {
 
     cable.plug(true);
     within_a_second("answers", async || store.lookup(&address("other@example.com")).await.is_ok()).await;
-    store.enqueue(queued(1, vec![delivery(1)])).await.unwrap();
+    store.enqueue(vec![queued(1, vec![delivery(1)])]).await.unwrap();
     assert_eq!(direct.list(now(), None, 10).await.unwrap().len(), 1, "what was refused left nothing");
     store.run(stopped).await;
     assert_eq!(direct.alias(ACCOUNT, &address("shop@example.com")).await.unwrap().forwarded, 1);

@@ -24,7 +24,7 @@ on_both_engines!(
 const ROUNDS: usize = 10;
 
 /// Does both at the same time.
-async fn at_once<A, B>(one: A, other: B) -> (A::Output, B::Output)
+pub async fn at_once<A, B>(one: A, other: B) -> (A::Output, B::Output)
 where
     A: Future<Output: Send> + Send + 'static,
     B: Future<Output: Send> + Send + 'static,

@@ -13,8 +13,7 @@ use tokio::sync::Notify;
 use super::super::contract::{Fault, StoreError};
 use super::super::engine::{Transaction, Value, values};
 use super::super::statements::MANY;
-use super::rows::{SeenRow, transaction};
-use super::{Store, statements};
+use super::{Store, sets, statements};
 use crate::mail::Timestamp;
 use crate::queue::spool::TransactionDigest;
 use crate::relay::transaction::TransactionId;
@@ -32,9 +31,9 @@ const FORGOTTEN: i64 = 1000;
 
 /// What is noted of a digest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Note {
-    transaction: TransactionId,
-    at: Timestamp,
+pub(super) struct Note {
+    pub(super) transaction: TransactionId,
+    pub(super) at: Timestamp,
 }
 
 type Batch = HashMap<TransactionDigest, Note>;
@@ -65,7 +64,7 @@ impl Notes {
         }
     }
 
-    fn get(&self, digest: &TransactionDigest) -> Option<Note> {
+    pub(super) fn get(&self, digest: &TransactionDigest) -> Option<Note> {
         let held = self.held.lock();
         held.pending.get(digest).or_else(|| held.writing.get(digest)).copied()
     }
@@ -104,15 +103,13 @@ pub(in super::super) async fn flush(store: &Store) -> Result<(), StoreError> {
     Ok(())
 }
 
-async fn write(tx: &mut Transaction, notes: &[(TransactionDigest, Note)]) -> Result<(), Fault> {
+/// Writes notes into the table; they are in the order of their digests.
+pub(super) async fn write(tx: &mut Transaction, notes: &[(TransactionDigest, Note)]) -> Result<(), Fault> {
     for batch in notes.chunks(MANY) {
         let (sql, places) = statements::REMEMBER.for_keys(batch.len());
         let rows: Vec<_> =
             batch.iter().map(|(digest, note)| (digest, note.transaction.to_bytes(), note.at)).collect();
-        let padding = rows.last().into_iter().flat_map(|last| std::iter::repeat_n(last, places - rows.len()));
-        let values: Vec<Value<'_>> = rows
-            .iter()
-            .chain(padding)
+        let values: Vec<Value<'_>> = sets::filled(&rows, places)
             .flat_map(|(digest, id, at)| {
                 [Value::from(&digest[..]), Value::from(&id[..]), Value::from(at.as_millis())]
             })
@@ -122,18 +119,14 @@ async fn write(tx: &mut Transaction, notes: &[(TransactionDigest, Note)]) -> Res
     Ok(())
 }
 
-/// The transaction that was accepted under this digest since `since`, whichever node accepted it.
-pub(super) async fn seen(
-    store: &Store,
-    digest: &TransactionDigest,
-    since: Timestamp,
-) -> Result<Option<TransactionId>, StoreError> {
-    if let Some(note) = store.notes().get(digest).filter(|note| note.at >= since) {
-        return Ok(Some(note.transaction));
-    }
-    let row: Option<SeenRow> =
-        store.engine().one(&statements::SEEN, values![&digest[..], since.as_millis()]).await?;
-    row.map(|row| transaction(&row.transaction_id, "transactions", 0)).transpose()
+/// Writes a note and deletes it. Both reach the log on the disk, so a full disk and a database that is read-only show.
+pub(super) async fn probe(tx: &mut Transaction) -> Result<(), Fault> {
+    /// Nothing has this digest.
+    const NOBODY: TransactionDigest = [0; 32];
+    let note = Note { transaction: TransactionId::from_bytes([0; 16]), at: Timestamp::EPOCH };
+    write(tx, &[(NOBODY, note)]).await?;
+    tx.execute(&statements::FORGET_ONE, values![&NOBODY[..]]).await?;
+    Ok(())
 }
 
 /// Deletes what is older than `before`, a batch at a time.

@@ -10,6 +10,8 @@ mod digests;
 mod enqueue;
 mod orders;
 mod rows;
+mod seen;
+mod sets;
 mod settle;
 mod view;
 
@@ -19,18 +21,19 @@ use super::contract::{Fault, StoreError};
 use super::{Store, statements};
 use crate::mail::Timestamp;
 use crate::queue::spool::{
-    BodyId, Claimed, DeliveryId, Depth, Listed, NewQueued, Node, Order, Settlement, Spool, TransactionDigest,
-    Which,
+    Arrival, BodyId, Claimed, DeliveryId, Depth, Enqueued, Listed, NewQueued, Node, Order, Settled,
+    Settlement, Spool, TransactionDigest, Which,
 };
 use crate::relay::ports::Unavailable;
 use crate::relay::transaction::TransactionId;
 
 pub(super) use depth::LastDepth;
 pub(super) use digests::{INTERVAL, Notes, flush};
+pub(super) use seen::Questions;
 
 impl Spool for Store {
-    async fn enqueue(&self, queued: NewQueued) -> Result<(), Unavailable> {
-        let queued = &queued;
+    async fn enqueue(&self, queued: Vec<NewQueued>) -> Result<Vec<Enqueued>, Unavailable> {
+        let queued = queued.as_slice();
         answered(transact!(self, tx => enqueue::enqueue(tx, queued)).await)
     }
 
@@ -51,10 +54,7 @@ impl Spool for Store {
         ids: &[DeliveryId],
         until: Timestamp,
     ) -> Result<Vec<DeliveryId>, Unavailable> {
-        let mut ids = ids.to_vec();
-        // In one order, so that no two transactions wait for one another.
-        ids.sort_unstable();
-        let ids = ids.as_slice();
+        let ids = &in_order(ids);
         answered(transact!(self, tx => claim::renew(tx, node, ids, until)).await)
     }
 
@@ -62,9 +62,27 @@ impl Spool for Store {
         Ok(view::body(self, id).await?)
     }
 
-    async fn settle(&self, node: Node, id: DeliveryId, settlement: Settlement) -> Result<bool, Unavailable> {
+    async fn settle(
+        &self,
+        node: Node,
+        id: DeliveryId,
+        settlement: Settlement,
+    ) -> Result<Settled, Unavailable> {
         let settlement = &settlement;
         answered(transact!(self, tx => settle::settle(tx, node, id, settlement)).await)
+    }
+
+    async fn settle_delivered(&self, node: Node, ids: &[DeliveryId]) -> Result<Vec<Arrival>, Unavailable> {
+        let ids = &in_order(ids);
+        answered(transact!(self, tx => settle::settle_delivered(tx, node, ids)).await)
+    }
+
+    async fn give_back(&self, node: Node, due: &[(DeliveryId, Timestamp)]) -> Result<(), Unavailable> {
+        let mut due = due.to_vec();
+        due.sort_unstable_by_key(|(id, _)| *id);
+        due.dedup_by_key(|(id, _)| *id);
+        let due = due.as_slice();
+        answered(transact!(self, tx => claim::give_back(tx, node, due)).await)
     }
 
     async fn next_due(&self) -> Result<Option<Timestamp>, Unavailable> {
@@ -76,7 +94,7 @@ impl Spool for Store {
         digest: &TransactionDigest,
         since: Timestamp,
     ) -> Result<Option<TransactionId>, Unavailable> {
-        Ok(digests::seen(self, digest, since).await?)
+        Ok(seen::seen(self, digest, since).await?)
     }
 
     fn note(&self, digest: TransactionDigest, transaction: TransactionId, now: Timestamp) {
@@ -104,6 +122,10 @@ impl Spool for Store {
         Ok(depth::depth(self).await?)
     }
 
+    async fn probe(&self) -> Result<(), Unavailable> {
+        answered(transact!(self, tx => digests::probe(tx)).await)
+    }
+
     async fn forget(&self, before: Timestamp) -> Result<(), Unavailable> {
         Ok(digests::forget(self, before).await?)
     }
@@ -112,6 +134,14 @@ impl Spool for Store {
 /// What a caller of the port is told.
 fn answered<T>(result: Result<T, Fault>) -> Result<T, Unavailable> {
     Ok(result.map_err(StoreError::from)?)
+}
+
+/// Each once, in one order, so that no two transactions wait for one another.
+fn in_order(ids: &[DeliveryId]) -> Vec<DeliveryId> {
+    let mut ids = ids.to_vec();
+    ids.sort_unstable();
+    ids.dedup();
+    ids
 }
 
 fn later(now: Timestamp, by: Duration) -> Timestamp {

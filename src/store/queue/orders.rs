@@ -71,7 +71,7 @@ async fn change(tx: &mut Transaction, order: Order, stretch: Stretch, now: Times
 async fn drop_rows(tx: &mut Transaction, Stretch { after, last }: Stretch) -> Result<u64, Fault> {
     let bodies: Option<StretchRow> = tx.one(&statements::MESSAGES_OF_STRETCH, values![after, last]).await?;
     let Some(StretchRow { first: Some(first_body), last: Some(last_body) }) = bodies else { return Ok(0) };
-    tx.all::<IdRow>(&statements::LOCK_MESSAGES, values![first_body, last_body]).await?;
+    tx.all::<IdRow>(&statements::LOCK_STRETCH, values![first_body, last_body]).await?;
     let dropped = tx.change(&statements::DELETE_DELIVERIES, values![after, last]).await?;
     tx.execute(&statements::DELETE_EMPTY_MESSAGES, values![first_body, last_body]).await?;
     Ok(dropped)

@@ -4,8 +4,9 @@ use sqlx::FromRow;
 
 use super::super::contract::StoreError;
 use super::super::rows::{Word, damaged};
+use super::digests::Note;
 use crate::mail::Timestamp;
-use crate::queue::spool::{BodyId, Claimed, DeliveryId, Listed, State};
+use crate::queue::spool::{BodyId, Claimed, DeliveryId, Listed, State, TransactionDigest};
 use crate::relay::transaction::TransactionId;
 
 const DELIVERIES: &str = "queue_deliveries";
@@ -52,8 +53,13 @@ fn attempts(count: i64) -> u32 {
     u32::try_from(count.max(0)).unwrap_or(u32::MAX)
 }
 
+fn size(octets: i64) -> u64 {
+    u64::try_from(octets).unwrap_or_default()
+}
+
 /// A row that was claimed.
 #[derive(Debug, FromRow)]
+#[expect(clippy::struct_excessive_bools, reason = "columns")]
 pub(super) struct ClaimedRow {
     pub(super) id: i64,
     message_id: i64,
@@ -64,6 +70,10 @@ pub(super) struct ClaimedRow {
     created_at: i64,
     expires_at: i64,
     delay_reported: bool,
+    accepted: bool,
+    blamed: bool,
+    urgent: bool,
+    size: i64,
 }
 
 impl TryFrom<ClaimedRow> for Claimed {
@@ -79,8 +89,37 @@ impl TryFrom<ClaimedRow> for Claimed {
             created_at: Timestamp::from_millis(row.created_at),
             expires_at: Timestamp::from_millis(row.expires_at),
             delay_reported: row.delay_reported,
+            accepted: row.accepted,
+            blamed: row.blamed,
+            urgent: row.urgent,
+            size: size(row.size),
         })
     }
+}
+
+/// To which message and recipient a row belongs.
+#[derive(Debug, FromRow)]
+pub(super) struct PlaceRow {
+    pub(super) id: i64,
+    pub(super) message_id: i64,
+    pub(super) recipient: i64,
+    pub(super) accepted: bool,
+}
+
+impl PlaceRow {
+    /// Message and recipient: the same for all deliveries of one recipient.
+    pub(super) fn place(&self) -> (i64, i64) {
+        (self.message_id, self.recipient)
+    }
+}
+
+/// What decides whether the sender is told of a delivery.
+#[derive(Debug, FromRow)]
+pub(super) struct OwnedRow {
+    pub(super) message_id: i64,
+    pub(super) recipient: i64,
+    pub(super) accepted: bool,
+    pub(super) delay_reported: bool,
 }
 
 /// A row as an admin sees it.
@@ -111,7 +150,7 @@ impl ListedRow {
             in_flight: self.owner.is_some() && self.next_attempt_at > now.as_millis(),
             attempts: attempts(self.attempts),
             next_attempt_at: Timestamp::from_millis(self.next_attempt_at),
-            size: u64::try_from(self.size).unwrap_or_default(),
+            size: size(self.size),
             created_at: Timestamp::from_millis(self.created_at),
         })
     }
@@ -154,7 +193,18 @@ pub(super) struct StretchRow {
 /// A transaction that was accepted.
 #[derive(Debug, FromRow)]
 pub(super) struct SeenRow {
-    pub(super) transaction_id: Vec<u8>,
+    digest: Vec<u8>,
+    transaction_id: Vec<u8>,
+    created_at: i64,
+}
+
+impl SeenRow {
+    pub(super) fn into_note(self) -> Result<(TransactionDigest, Note), StoreError> {
+        const TABLE: &str = "transactions";
+        let digest = self.digest.try_into().map_err(|_| damaged(TABLE, 0, "its digest is none"))?;
+        let transaction = transaction(&self.transaction_id, TABLE, 0)?;
+        Ok((digest, Note { transaction, at: Timestamp::from_millis(self.created_at) }))
+    }
 }
 
 #[cfg(test)]

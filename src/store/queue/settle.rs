@@ -1,66 +1,170 @@
 //! What becomes of a claimed delivery. Every statement names the owner, so a node whose lease is over and whose row has
 //! gone to another changes nothing.
+//!
+//! A sender is told of a recipient once, though it may have several deliveries. What is told depends on its other rows,
+//! and those may end at the same moment on another node: of two that fail each could see the other's row still there and
+//! keep silent, or both could see it gone and report. So whoever deletes a row, or reports a delay, locks the row of the
+//! message first. The second waits there, and looks after the first has committed. (SQLite has one writer at a time.)
 
-use super::super::contract::Fault;
+use std::collections::HashSet;
+
+use super::super::contract::{Fault, StoreError};
 use super::super::engine::{Transaction, Value, values};
 use super::super::rows::IdRow;
 use super::enqueue::enqueue;
-use super::statements::{self, Sql};
-use crate::queue::spool::{DeliveryId, NewQueued, Node, Settlement, State};
+use super::rows::{OwnedRow, PlaceRow};
+use super::{sets, statements};
+use crate::queue::spool::{Arrival, DeliveryId, NewQueued, Node, Settled, Settlement, State};
 
-/// Ends the claim; false when it had gone to another node. A report is committed together with what it reports, so that
-/// it is sent neither twice nor not at all.
+/// Ends a claim. A report is committed together with what it reports, so that it is sent neither twice nor not at all.
 pub(super) async fn settle(
     tx: &mut Transaction,
     node: Node,
     id: DeliveryId,
     settlement: &Settlement,
-) -> Result<bool, Fault> {
-    let (changed, report) = match settlement {
-        Settlement::Done(report) => (remove(tx, node, id).await?, report.as_ref()),
-        Settlement::Again { at, state, sealed_reply, report } => {
-            let (uncertain, reported) = (*state == State::Uncertain, report.is_some());
-            let values = values![at.as_millis(), uncertain, &**sealed_reply, reported, id.0, node.0];
-            (change(tx, &statements::SETTLE_AGAIN, values).await?, report.as_ref())
+) -> Result<Settled, Fault> {
+    match settlement {
+        Settlement::Delivered => {
+            let delivered = settle_delivered(tx, node, &[id]).await?;
+            Ok(if delivered.is_empty() { Settled::Lost } else { Settled::Done })
         }
-        Settlement::Damaged => (change(tx, &statements::SETTLE_DAMAGED, values![id.0, node.0]).await?, None),
-        Settlement::Untried(at) => {
-            (change(tx, &statements::SETTLE_UNTRIED, values![at.as_millis(), id.0, node.0]).await?, None)
+        Settlement::Failed { report } => fail(tx, node, id, report.as_ref()).await,
+        Settlement::Again { at, state, sealed_reply, blamed, delay_report } => {
+            let uncertain = *state == State::Uncertain;
+            let values = values![at.as_millis(), uncertain, &**sealed_reply, *blamed, id.0, node.0];
+            match delay_report {
+                Some(report) => delay(tx, node, id, values, report).await,
+                None => done_or_lost(tx.change(&statements::SETTLE_AGAIN, values).await?),
+            }
         }
+        Settlement::Damaged => {
+            done_or_lost(tx.change(&statements::SETTLE_DAMAGED, values![id.0, node.0]).await?)
+        }
+    }
+}
+
+fn done_or_lost(changed: u64) -> Result<Settled, Fault> {
+    Ok(if changed > 0 { Settled::Done } else { Settled::Lost })
+}
+
+/// Ends claims on what has arrived; returns those that were the node's. `ids` are different ones.
+pub(super) async fn settle_delivered(
+    tx: &mut Transaction,
+    node: Node,
+    ids: &[DeliveryId],
+) -> Result<Vec<Arrival>, Fault> {
+    let ids: Vec<_> = ids.iter().map(|id| id.0).collect();
+    let owned: Vec<PlaceRow> = sets::all(tx, &statements::OWNED_PLACES, values![node.0], &ids).await?;
+    let messages = messages_of(&owned);
+    let owned = if tx.is_sqlite() {
+        owned
+    } else {
+        lock(tx, &messages).await?;
+        // Again, since they may have changed while we waited.
+        sets::all(tx, &statements::OWNED_PLACES, values![node.0], &ids).await?
     };
-    if changed {
-        enqueue_report(tx, report).await?;
+    let ids: Vec<_> = owned.iter().map(|row| row.id).collect();
+    if sets::change(tx, &statements::DELETE_OWNED, values![node.0], &ids).await? != ids.len() as u64 {
+        return Err(lease_ended());
     }
-    Ok(changed)
+    let arrived: HashSet<_> = owned.iter().map(PlaceRow::place).collect();
+    let left = remove_empty(tx, &messages).await?;
+    let others: Vec<_> = left.iter().filter(|row| arrived.contains(&row.place())).map(|row| row.id).collect();
+    sets::change(tx, &statements::ACCEPT, &[], &others).await?;
+    Ok(arrivals(&owned))
 }
 
-async fn change(tx: &mut Transaction, sql: &Sql, values: &[Value<'_>]) -> Result<bool, Fault> {
-    Ok(tx.change(sql, values).await? > 0)
+/// Of several deliveries for one recipient that arrive together, one is the first.
+fn arrivals(owned: &[PlaceRow]) -> Vec<Arrival> {
+    let mut places = HashSet::new();
+    let arrival = |row: &PlaceRow| Arrival {
+        id: DeliveryId(row.id),
+        is_first: places.insert(row.place()) && !row.accepted,
+    };
+    owned.iter().map(arrival).collect()
 }
 
-async fn enqueue_report(tx: &mut Transaction, report: Option<&NewQueued>) -> Result<(), Fault> {
+/// Ends a claim on what is given up.
+async fn fail(
+    tx: &mut Transaction,
+    node: Node,
+    id: DeliveryId,
+    report: Option<&NewQueued>,
+) -> Result<Settled, Fault> {
+    let Some(failed) = lock_owned(tx, node, id).await? else { return Ok(Settled::Lost) };
+    if sets::change(tx, &statements::DELETE_OWNED, values![node.0], &[id.0]).await? == 0 {
+        return Ok(Settled::Lost);
+    }
+    let left = remove_empty(tx, &[failed.message_id]).await?;
+    let still_tried = left.iter().any(|row| row.recipient == failed.recipient);
     match report {
-        Some(report) => enqueue(tx, report).await,
-        None => Ok(()),
+        Some(report) => tell(tx, report, !failed.accepted && !still_tried).await,
+        None => Ok(Settled::Done),
     }
 }
 
-/// Deletes the delivery, and the body with the last one.
-///
-/// Two nodes may do this to the last two deliveries of one body at once. Each must see whether the other's is gone, so
-/// the body's row is locked first: the second waits there, and looks after the first has committed.
-async fn remove(tx: &mut Transaction, node: Node, id: DeliveryId) -> Result<bool, Fault> {
-    let message: Option<IdRow> = tx.one(&statements::OWNED_MESSAGE, values![id.0, node.0]).await?;
-    let Some(message) = message else { return Ok(false) };
+/// Puts a delivery off, as `values` say, and tells the sender so, unless another delivery of the recipient has told it
+/// meanwhile.
+async fn delay(
+    tx: &mut Transaction,
+    node: Node,
+    id: DeliveryId,
+    values: &[Value<'_>],
+    report: &NewQueued,
+) -> Result<Settled, Fault> {
+    let Some(delayed) = lock_owned(tx, node, id).await? else { return Ok(Settled::Lost) };
+    if tx.change(&statements::SETTLE_AGAIN, values).await? == 0 {
+        return Ok(Settled::Lost);
+    }
+    let recipient = values![delayed.message_id, delayed.recipient];
+    tx.change(&statements::NOTE_DELAY_REPORTED, recipient).await?;
+    tell(tx, report, !delayed.accepted && !delayed.delay_reported).await
+}
+
+async fn tell(tx: &mut Transaction, report: &NewQueued, wanted: bool) -> Result<Settled, Fault> {
+    if !wanted {
+        return Ok(Settled::Unreported);
+    }
+    enqueue(tx, std::slice::from_ref(report)).await?;
+    Ok(Settled::Done)
+}
+
+/// How a row of the node stands, as long as the transaction lasts: its message is locked.
+async fn lock_owned(tx: &mut Transaction, node: Node, id: DeliveryId) -> Result<Option<OwnedRow>, Fault> {
+    let found: Option<OwnedRow> = tx.one(&statements::OWNED_DELIVERY, values![id.0, node.0]).await?;
+    let Some(row) = found.as_ref().filter(|_| !tx.is_sqlite()) else { return Ok(found) };
+    lock(tx, &[row.message_id]).await?;
+    // Again, since it may have changed while we waited.
+    Ok(tx.one(&statements::OWNED_DELIVERY, values![id.0, node.0]).await?)
+}
+
+/// Locks messages, in the order of their ids.
+async fn lock(tx: &mut Transaction, messages: &[i64]) -> Result<(), Fault> {
     if !tx.is_sqlite() {
-        tx.all::<IdRow>(&statements::LOCK_MESSAGE, values![message.id]).await?;
+        sets::all::<IdRow>(tx, &statements::LOCK_MESSAGES, &[], messages).await?;
     }
-    if !change(tx, &statements::DELETE_OWNED, values![id.0, node.0]).await? {
-        return Ok(false);
-    }
-    let other: Option<IdRow> = tx.one(&statements::DELIVERY_OF_MESSAGE, values![message.id]).await?;
-    if other.is_none() {
-        tx.execute(&statements::DELETE_MESSAGE, values![message.id]).await?;
-    }
-    Ok(true)
+    Ok(())
+}
+
+/// Deletes those of the messages that have no delivery any more; returns the deliveries of the others. The messages are
+/// locked, so no delivery goes at the same time; and none ever comes to a message that is there.
+async fn remove_empty(tx: &mut Transaction, messages: &[i64]) -> Result<Vec<PlaceRow>, Fault> {
+    let left: Vec<PlaceRow> = sets::all(tx, &statements::PLACES_LEFT, &[], messages).await?;
+    let kept: HashSet<_> = left.iter().map(|row| row.message_id).collect();
+    let empty: Vec<_> = messages.iter().copied().filter(|id| !kept.contains(id)).collect();
+    sets::change(tx, &statements::DELETE_MESSAGES, &[], &empty).await?;
+    Ok(left)
+}
+
+/// Each once, in order.
+fn messages_of(rows: &[PlaceRow]) -> Vec<i64> {
+    let mut messages: Vec<_> = rows.iter().map(|row| row.message_id).collect();
+    messages.sort_unstable();
+    messages.dedup();
+    messages
+}
+
+/// Begun again, it finds what is still the node's.
+fn lease_ended() -> Fault {
+    Fault::Contended(StoreError::Unavailable("a lease ended while its delivery was settled".to_owned()))
 }
