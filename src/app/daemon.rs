@@ -10,14 +10,15 @@ use tokio_util::sync::CancellationToken;
 use crate::config::Settings;
 use crate::net::dns::{Dns, DnsSetupError};
 use crate::net::listener::{BindError, Drained, Ends, Limits, Listener};
-use crate::net::memory::MemoryBudget;
 use crate::net::smarthost::HostName;
 use crate::net::smtp_in::{Service, SmtpIn, Times};
 use crate::net::smtp_out::{self, Ourselves, Outbound};
-use crate::queue::{Client, Intake, Policy};
+use crate::queue::memory::MemoryBudget;
+use crate::queue::{Client, Intake, Policy, Ports, Scheduler, Station, Transports};
 use crate::relay::keys::Keys;
 use crate::relay::recipient::Recipient;
 use crate::relay::redact::Redactor;
+use crate::relay::retry::Schedule;
 use crate::smtp::{self, ForwardPath, Reply, ReversePath, Transaction};
 use crate::store::Store;
 
@@ -28,6 +29,12 @@ use super::surroundings::System;
 
 /// How long the replies and the upkeep may take at the end, after the last delivery.
 const SHUTDOWN_MARGIN: Duration = Duration::from_secs(10);
+/// How long deliveries that are under way may take at the end.
+const DELIVERIES_AT_THE_END: Duration = Duration::from_secs(20);
+/// How long a delivery that nobody waits for may take up to the final dot: large messages, slow lines.
+const PATIENCE: Duration = Duration::from_mins(5);
+/// What an attempt may take beyond its times before it counts as one that hangs.
+const MARGIN: Duration = Duration::from_mins(2);
 /// Where MX hosts listen (RFC 5321, section 4.5.4.2).
 const SMTP_PORT: u16 = 25;
 /// Errors of a session without a message in between that end it.
@@ -66,6 +73,8 @@ pub struct Daemon {
     store: Store,
     accepting: CancellationToken,
     serving: JoinHandle<Drained>,
+    scheduler: Scheduler<Real>,
+    scheduling: JoinHandle<()>,
     /// For the connections to next hops that rest.
     outbound: Outbound,
     /// Ends after everything that may still count or change.
@@ -86,20 +95,15 @@ impl Daemon {
         let listener = Listener::bind(&settings.smtp.listen)?;
         let addresses = listener.addresses().to_vec();
         let outbound = outbound(settings, Ourselves::listening_on(&addresses))?;
-        let intake = Intake::new(
-            policy(settings),
-            keys.clone(),
-            Redactor::new(&keys, settings.telemetry.redact),
-            store.clone(),
-            outbound.clone(),
-            System,
-        );
         let memory = MemoryBudget::new(settings.delivery.max_memory);
+        let station = station(settings, keys, &store, &outbound, &memory);
+        let (scheduler, scheduling) = Scheduler::start(Arc::clone(&station));
+        let intake = Intake::new(station, scheduler.clone());
         let server = SmtpIn::new(Door { intake }, Arc::new(session(settings)), memory, Times::default());
         let (accepting, keeping) = (CancellationToken::new(), CancellationToken::new());
         let serving = tokio::spawn(listener.run(server, limits(settings), accepting.clone()));
         let upkeep = tokio::spawn(upkeep(store.clone(), keeping.clone()));
-        Ok(Self { addresses, store, accepting, serving, outbound, keeping, upkeep })
+        Ok(Self { addresses, store, accepting, serving, scheduler, scheduling, outbound, keeping, upkeep })
     }
 
     /// Where it listens.
@@ -119,17 +123,21 @@ impl Daemon {
     pub async fn broken(&mut self) -> &'static str {
         tokio::select! {
             _ = &mut self.serving => "listener",
+            _ = &mut self.scheduling => "scheduler of the queue",
             _ = &mut self.upkeep => "upkeep of the database",
         }
     }
 
-    /// Takes no more connections, lets transactions after their final dot end, says goodbye to next hops, and closes the
-    /// database.
+    /// Takes no more connections and begins no more deliveries, lets transactions after their final dot and deliveries that
+    /// are under way end, gives the rest back for other nodes, says goodbye to next hops, and closes the database.
     pub async fn stop(self) {
         self.accepting.cancel();
+        self.scheduler.begin_no_more().await;
         if let Some(Drained { cut_off: 1.. }) = ended("listener", self.serving).await {
             tracing::warn!("connections were cut off at the deadline");
         }
+        self.scheduler.stop(DELIVERIES_AT_THE_END).await;
+        ended("scheduler of the queue", self.scheduling).await;
         self.outbound.close().await;
         self.keeping.cancel();
         ended("upkeep of the database", self.upkeep).await;
@@ -153,11 +161,39 @@ async fn upkeep(store: Store, stop: CancellationToken) {
     Box::pin(store.run(stop)).await;
 }
 
-fn policy(settings: &Settings) -> Policy {
+fn station(
+    settings: &Settings,
+    keys: Keys,
+    store: &Store,
+    outbound: &Outbound,
+    memory: &Arc<MemoryBudget>,
+) -> Arc<Station<Real>> {
+    let redactor = Redactor::new(&keys, settings.telemetry.redact);
+    let patience = PATIENCE.max(settings.delivery.direct_timeout);
+    let transports = Transports { direct: outbound.clone(), patient: outbound.with_budget(patience) };
+    let policy = policy(settings, patience);
+    Station::new(
+        policy,
+        (keys, redactor),
+        store.clone(),
+        store.clone(),
+        transports,
+        System,
+        Arc::clone(memory),
+    )
+}
+
+fn policy(settings: &Settings, patience: Duration) -> Policy {
+    let delivery = &settings.delivery;
     Policy {
         hostname: settings.hostname.clone(),
         postmaster: settings.smtp.postmaster.clone(),
         trusted_networks: settings.trusted_networks.clone(),
+        mode: delivery.mode,
+        direct_timeout: delivery.direct_timeout,
+        schedule: Schedule::new(&delivery.retry, delivery.max_age),
+        lease: delivery.lease,
+        longest_attempt: patience + smtp_out::AFTER_DOT + MARGIN,
     }
 }
 
@@ -201,10 +237,21 @@ fn limits(settings: &Settings) -> Limits {
     }
 }
 
+/// What stands behind the ports.
+#[derive(Debug)]
+struct Real;
+
+impl Ports for Real {
+    type Directory = Store;
+    type Spool = Store;
+    type Transport = Outbound;
+    type Surroundings = System;
+}
+
 /// Where the sessions meet the business.
 #[derive(Debug)]
 struct Door {
-    intake: Intake<Store, Outbound, System>,
+    intake: Intake<Real>,
 }
 
 impl Service for Door {

@@ -23,8 +23,6 @@ pub(super) enum Default {
 pub(super) enum Available {
     /// It can.
     Yes,
-    /// It can do what the default says and nothing else.
-    OnlyDefault,
     /// The feature is not there yet: only the default is taken, so that nobody relies on it.
     NotYet,
 }
@@ -106,13 +104,6 @@ impl<T: PartialEq> Key<T> {
     /// The feature is not there yet.
     pub(super) const fn not_yet(mut self) -> Self {
         self.spec.available = Available::NotYet;
-        self.same = Some(means_the_same);
-        self
-    }
-
-    /// Only what the default says is there yet.
-    pub(super) const fn only_default(mut self) -> Self {
-        self.spec.available = Available::OnlyDefault;
         self.same = Some(means_the_same);
         self
     }

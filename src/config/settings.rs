@@ -9,6 +9,7 @@ use secrecy::SecretString;
 
 use crate::mail::{Address, DomainName};
 use crate::net::smarthost::Smarthost;
+use crate::queue::Mode;
 use crate::smtp::BareNewline;
 use crate::telemetry::LogFormat;
 
@@ -72,8 +73,16 @@ pub struct Smtp {
 /// Mail going out.
 #[derive(Debug, Clone)]
 pub struct Delivery {
-    /// How long a delivery may take, up to the final dot.
+    /// Before or after the sender has its answer.
+    pub mode: Mode,
+    /// How long the sender waits for the deliveries.
     pub direct_timeout: Duration,
+    /// Waits between attempts; the last one repeats.
+    pub retry: Vec<Duration>,
+    /// When a message is given up.
+    pub max_age: Duration,
+    /// How long a node owns a delivery without renewing.
+    pub lease: Duration,
     /// None means the MX of each domain.
     pub smarthost: Option<Smarthost>,
     /// Bytes of messages under way; at least [`Smtp::max_message_size`] and 128 KiB.
@@ -139,7 +148,11 @@ impl Meaning<'_> {
 
     fn delivery(&self) -> Result<Delivery, ConfigError> {
         Ok(Delivery {
+            mode: self.get(&table::DELIVERY_MODE)?,
             direct_timeout: self.get(&table::DIRECT_TIMEOUT)?,
+            retry: self.get(&table::RETRY)?,
+            max_age: self.get(&table::MAX_AGE)?,
+            lease: self.get(&table::LEASE)?,
             smarthost: self.get(&table::SMARTHOST)?,
             max_memory: self.get(&table::MAX_MEMORY)?,
         })

@@ -8,6 +8,7 @@ use ipnet::IpNet;
 
 use crate::mail::{Address, DomainName};
 use crate::net::smarthost::Smarthost;
+use crate::queue::Mode;
 use crate::smtp::BareNewline;
 use crate::telemetry::LogFormat;
 
@@ -152,20 +153,19 @@ static WEB_BASE_URL: Key<String> = Key::new(
 )
 .not_yet();
 
-static DELIVERY_MODE: Key<&str> = Key::new(
+pub(super) static DELIVERY_MODE: Key<Mode> = Key::new(
     "delivery.mode",
     r#""direct""#,
-    |raw| read::choice(raw, &[("direct", "direct"), ("queue", "queue")]),
-    "\"direct\": deliver while the sender waits, and tell it what became of the message.\n\
-     \"queue\" (store first, deliver after) is not available yet.",
-)
-.only_default();
+    |raw| read::choice(raw, &[("direct", Mode::Direct), ("queue", Mode::Queue)]),
+    "\"direct\": deliver while the sender waits, and tell it what became of the message; what is undecided is stored.\n\
+     \"queue\": store first, answer, deliver after.",
+);
 
 pub(super) static DIRECT_TIMEOUT: Key<Duration> = Key::new(
     "delivery.direct_timeout",
     r#""20s""#,
     |raw| read::duration(raw, SECOND..=10 * MINUTE),
-    "How long a delivery may take at most, up to the final dot. The answer to that is waited for up to 5 minutes.",
+    "How long the sender waits for the deliveries at most. What takes longer goes on, and is stored.",
 );
 
 pub(super) static SMARTHOST: Key<Option<Smarthost>> = Key::new(
@@ -178,21 +178,19 @@ pub(super) static SMARTHOST: Key<Option<Smarthost>> = Key::new(
 )
 .secret();
 
-static RETRY: Key<Vec<Duration>> = Key::new(
+pub(super) static RETRY: Key<Vec<Duration>> = Key::new(
     "delivery.retry",
     r#"["1m", "5m", "15m", "30m", "1h", "2h", "4h"]"#,
     |raw| read::durations(raw, SECOND..=7 * DAY),
-    "Waits between attempts; the last one repeats.",
-)
-.not_yet();
+    "Waits between attempts, a tenth more or less; the last one repeats.",
+);
 
-static MAX_AGE: Key<Duration> = Key::new(
+pub(super) static MAX_AGE: Key<Duration> = Key::new(
     "delivery.max_age",
     r#""5d""#,
     |raw| read::duration(raw, MINUTE..=30 * DAY),
-    "After this time a message goes back to its sender.",
-)
-.not_yet();
+    "After this time a message is given up, and its sender is told. Our own reports: after a day at most.",
+);
 
 pub(super) static MAX_MEMORY: Key<u64> = Key::new(
     "delivery.max_memory",
@@ -201,13 +199,12 @@ pub(super) static MAX_MEMORY: Key<u64> = Key::new(
     "Bytes of messages under way at a time. Past it senders are asked to try again later.",
 );
 
-static LEASE: Key<Duration> = Key::new(
+pub(super) static LEASE: Key<Duration> = Key::new(
     "delivery.lease",
     r#""60s""#,
     |raw| read::duration(raw, 5 * SECOND..=HOUR),
-    "How long a node owns a delivery without renewing.",
-)
-.not_yet();
+    "How long a node owns a delivery without renewing. When one dies, others go on after this time.",
+);
 
 static OPAQUE_PARTS: Key<&str> = Key::new(
     "reply.opaque_parts",

@@ -2,7 +2,6 @@
 
 pub mod dns;
 pub mod listener;
-pub mod memory;
 pub mod smarthost;
 pub mod smtp_in;
 pub mod smtp_out;

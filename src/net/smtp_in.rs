@@ -16,12 +16,12 @@ use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 
+use crate::queue::memory::{self, MemoryBudget, Reservation};
 use crate::smtp::reply;
 use crate::smtp::server::{Action, Input, ServerSession, Settings, Transaction};
 use crate::smtp::{ForwardPath, Reply, ReversePath};
 
 use super::listener::{Ends, Overload, Protocol, Slot};
-use super::memory::{MemoryBudget, Reservation};
 
 /// How long the clients may take.
 #[derive(Debug, Clone, Copy)]
@@ -236,10 +236,16 @@ impl<'a, S: Service, T: AsyncRead + AsyncWrite + Unpin + Send> Connection<'a, S,
         needed <= memory.octets() || memory.grow(MEMORY_STEP)
     }
 
-    async fn deliver(&mut self, transaction: Transaction<S::Recipient>) -> io::Result<Input<S::Recipient>> {
+    /// The message takes its memory along: a delivery of it may go on when the client has its reply.
+    async fn deliver(
+        &mut self,
+        mut transaction: Transaction<S::Recipient>,
+    ) -> io::Result<Input<S::Recipient>> {
         self.flush(self.server.times.silence).await?;
+        if let Some(reservation) = self.memory.take() {
+            transaction.body = memory::hold(transaction.body, reservation);
+        }
         let reply = Box::pin(self.server.service.message(self.ends, transaction)).await;
-        self.memory = None;
         Ok(Input::Verdict(reply))
     }
 

@@ -193,6 +193,14 @@ impl Transport for Outbound {
         }
     }
 
+    fn most_at_once(&self, to: &Address) -> u32 {
+        match &self.shared.smarthost {
+            Some((_, next_hop)) => next_hop.site.allowed(),
+            None => route::remembered(&self.shared.sites, to)
+                .map_or(self.shared.sites.initial(), |site| site.allowed()),
+        }
+    }
+
     fn resume(&self, to: &Address) {
         match &self.shared.smarthost {
             Some((_, next_hop)) => next_hop.site.resume(),

@@ -51,7 +51,7 @@ pub(super) enum Decision {
     /// To the people who run this server, under the role address that was given.
     Role { given: Address, reader: Address },
     /// Nothing, by the owner's wish.
-    Discard(AliasId),
+    Discard(Arc<Alias>),
 }
 
 /// The envelope sender of what goes out.
@@ -64,6 +64,17 @@ pub(super) enum Sender {
 }
 
 impl Decision {
+    /// The alias that it belongs to.
+    pub(super) fn alias(&self) -> Option<(AliasId, Address)> {
+        match self {
+            Self::Forward { alias, .. } | Self::Reply { alias, .. } => {
+                Some((alias.id, alias.address.clone()))
+            }
+            Self::Role { .. } => None,
+            Self::Discard(alias) => Some((alias.id, alias.address.clone())),
+        }
+    }
+
     /// What is counted when the recipient has accepted.
     pub(super) fn counted(&self) -> Option<(AliasId, Counted)> {
         match self {
@@ -71,7 +82,7 @@ impl Decision {
             Self::Forward { sender: Sender::Nobody, .. } | Self::Role { .. } => None,
             Self::Forward { alias, .. } => Some((alias.id, Counted::Forwarded)),
             Self::Reply { alias, .. } => Some((alias.id, Counted::Replied)),
-            Self::Discard(alias) => Some((*alias, Counted::Blocked)),
+            Self::Discard(alias) => Some((alias.id, Counted::Blocked)),
         }
     }
 }
@@ -109,7 +120,7 @@ impl<D: Directory, S: Surroundings> Judge<'_, D, S> {
                 self.check_foreign(&reader).await?;
                 Ok(Decision::Role { given, reader })
             }
-            Recipient::Discard(alias) => Ok(Decision::Discard(alias.id)),
+            Recipient::Discard(alias) => Ok(Decision::Discard(alias)),
         }
     }
 
@@ -132,14 +143,14 @@ impl<D: Directory, S: Surroundings> Judge<'_, D, S> {
             gather::contacts(self.directory, self.surroundings, &case.message, &alias, &author.address)
                 .await?;
         if known.contacts.get(&author.address).is_some_and(|contact| contact.blocked) {
-            return self.unwanted(&alias);
+            return self.unwanted(alias);
         }
         Ok(Decision::Forward { alias, given, author, known, sender })
     }
 
-    fn unwanted(&self, alias: &Alias) -> Result<Decision, Refused> {
+    fn unwanted(&self, alias: Arc<Alias>) -> Result<Decision, Refused> {
         match alias.refusal {
-            Refusal::Discard => Ok(Decision::Discard(alias.id)),
+            Refusal::Discard => Ok(Decision::Discard(alias)),
             Refusal::Reject => {
                 self.directory.count(alias.id, Counted::Blocked);
                 Err(Refused::BlockedSender)

@@ -4,11 +4,15 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use crate::mail::Address;
 use crate::relay::ports::{Delivery, Outcome};
 use crate::relay::recipient::Recipient;
 use crate::relay::redact::Redactor;
 use crate::relay::transaction::TransactionId;
 use crate::smtp::{Failure, Reply, Transaction, Words};
+
+use super::letter::Letter;
+use super::spool::Settled;
 
 /// How long the stages of a transaction took.
 #[derive(Debug)]
@@ -16,11 +20,12 @@ pub(super) struct Stages {
     last: Instant,
     decide: Duration,
     deliver: Duration,
+    queued: usize,
 }
 
 impl Stages {
     pub(super) fn start() -> Self {
-        Self { last: Instant::now(), decide: Duration::ZERO, deliver: Duration::ZERO }
+        Self { last: Instant::now(), decide: Duration::ZERO, deliver: Duration::ZERO, queued: 0 }
     }
 
     /// Everything is decided and composed.
@@ -28,7 +33,12 @@ impl Stages {
         self.decide = self.lap();
     }
 
-    /// Every delivery has its outcome.
+    /// So many deliveries were committed to the queue.
+    pub(super) fn queued(&mut self, deliveries: usize) {
+        self.queued = deliveries;
+    }
+
+    /// Every delivery has its outcome, or is the queue's.
     pub(super) fn delivered(&mut self) {
         self.deliver = self.lap();
     }
@@ -65,6 +75,7 @@ impl Journal {
             bytes = transaction.body.len(),
             decide_ms = millis(stages.decide),
             deliver_ms = millis(stages.deliver),
+            queued = stages.queued,
             reply = reply.code(),
             enhanced = reply.enhanced().map(tracing::field::display),
             "transaction"
@@ -127,6 +138,32 @@ impl Journal {
             Words::Ours => &failure.text,
             Words::Theirs => self.redactor.text(&failure.text),
         }
+    }
+
+    /// A repetition of a transaction that was accepted.
+    pub(super) fn repeated(&self, id: TransactionId, first: TransactionId) {
+        tracing::info!(%id, %first, "the same transaction was accepted before; it is not delivered again");
+    }
+
+    /// The next hop refuses us. Whoever runs this server should look.
+    pub(super) fn blamed(&self, id: &str, to: &Address) {
+        tracing::error!(
+            id,
+            to = self.redactor.address(to),
+            "the next hop refuses this server, not the message: look at its address, its name in the DNS and its \
+             reputation; the delivery is put off once"
+        );
+    }
+
+    /// A queued delivery that is not tried any more.
+    pub(super) fn given_up(&self, letter: &Letter, has_report: bool, settled: Settled) {
+        let sender = match (settled, has_report) {
+            (Settled::Unreported, _) => "not told: another mailbox has the message, or is still tried",
+            (_, true) => "told",
+            (_, false) => "not told: it has asked for that, or nobody knows whose the return path is",
+        };
+        let to = self.redactor.address(&letter.to);
+        tracing::warn!(id = letter.id, to, sender, "a delivery is given up");
     }
 
     /// A delivery that an earlier attempt of the same transaction has made.

@@ -1,14 +1,27 @@
 //! Taking messages in and getting them to their next hop: use cases over the ports of [`crate::relay`].
 
+mod aftermath;
+mod commit;
 mod decide;
+mod direct;
+mod gate;
 mod gather;
 pub mod intake;
 mod journal;
+pub mod letter;
+mod lines;
+pub mod memory;
 mod partly;
+mod repeats;
+mod roster;
+pub mod scheduler;
 pub mod seal;
 pub mod spool;
+pub mod station;
 
 #[cfg(test)]
 mod tests;
 
-pub use intake::{Client, Intake, Policy};
+pub use intake::{Client, Intake};
+pub use scheduler::Scheduler;
+pub use station::{Mode, Policy, Ports, Station, Transports};

@@ -120,6 +120,8 @@ pub struct Keys {
     pub log: hmac::Key,
     /// For [`super::site`].
     pub sites: hmac::Key,
+    /// Makes digests under which a repeated transaction is known.
+    pub transactions: hmac::Key,
 }
 
 impl Keys {
@@ -149,6 +151,7 @@ impl Keys {
             },
             log: hasher(b"aliasd log"),
             sites: hasher(b"aliasd sites"),
+            transactions: hasher(b"aliasd transactions"),
         }
     }
 }

@@ -3,6 +3,7 @@
 //! for through [`ports`].
 
 pub mod alias;
+pub mod blame;
 pub mod content;
 pub mod correspondents;
 pub mod forward;

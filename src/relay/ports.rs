@@ -131,6 +131,11 @@ pub trait Transport: Send + Sync + 'static {
         Admit::Now
     }
 
+    /// How many deliveries to where mail for `to` goes may be under way together: more would only wait for one another.
+    fn most_at_once(&self, _to: &Address) -> u32 {
+        u32::MAX
+    }
+
     /// Ends the pause of the site that mail for `to` goes to: an admin wants it tried now.
     fn resume(&self, _to: &Address) {}
 }

@@ -49,6 +49,8 @@ pub enum Refused {
     MailboxIsOurs,
     /// The directory does not answer.
     Directory,
+    /// The queue cannot be written to.
+    NoStorage,
 }
 
 impl Refused {
@@ -116,6 +118,7 @@ impl Refused {
             Self::MailboxIsOurs => {
                 (554, Enhanced(5, 4, 6), "mail loop: the destination of this address is here")
             }
+            Self::NoStorage => (451, Enhanced(4, 3, 0), "mail cannot be stored now, try again later"),
             Self::Directory => (451, Enhanced(4, 3, 0), "the directory cannot answer now, try again later"),
         }
     }
@@ -146,6 +149,7 @@ mod tests {
             (Refused::NoProof, "550 5.7.1 "),
             (Refused::ForeignRecipient(to("jane@example.org")), "550 5.7.1 "),
             (Refused::Directory, "451 4.3.0 "),
+            (Refused::NoStorage, "451 4.3.0 "),
         ] {
             let mut wire = Vec::new();
             refused.reply().write_to(&mut wire);

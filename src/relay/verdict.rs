@@ -1,22 +1,21 @@
 //! From what became of each delivery to the one reply that the sender gets (SMTP has one for all recipients).
 //!
-//! Until there is a queue, 250 is said only when the next hop has taken everything that was not refused for good; what
-//! is undecided stays with the sender, as a 451. The texts of remote servers never reach the sender: they may name the
-//! mailbox. Only their codes do.
+//! The texts of remote servers never reach the sender: they may name the mailbox. Only their codes do.
 
 use crate::mail::Address;
 use crate::smtp::{Enhanced, Failure, Reply};
 
+use super::blame::is_about_us;
 use super::ports::Outcome;
 use super::transaction::TransactionId;
 
-/// What became of one recipient.
+/// What became of one recipient while the sender waited.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Fate {
     /// Somebody has it.
     Accepted,
-    /// Not now; the detail is the enhanced code of the telling failure.
-    Pending(Enhanced),
+    /// Nobody has it yet, and it is tried again.
+    Undecided,
     /// Never, with this basic and enhanced code.
     Rejected(u16, Enhanced),
     /// Refused by our own decision, with this reply.
@@ -24,57 +23,45 @@ pub enum Fate {
 }
 
 impl Fate {
-    /// The fate of a recipient from its deliveries: it has accepted when one of them arrived and none is undecided. Without
-    /// deliveries nobody has it.
+    /// The fate of a recipient from its deliveries; those that are still under way are `None`. It has accepted when one of
+    /// them has arrived.
     #[must_use]
-    pub fn of(outcomes: &[Outcome]) -> Self {
-        if outcomes.is_empty() {
-            return Self::Pending(Enhanced(4, 3, 0));
+    pub fn of<'a>(outcomes: impl Iterator<Item = Option<&'a Outcome>> + Clone) -> Self {
+        if outcomes.clone().any(|outcome| outcome.is_some_and(Outcome::is_delivered)) {
+            return Self::Accepted;
         }
-        if let Some(failure) = outcomes.iter().find_map(undecided) {
-            return Self::Pending(temporary(failure));
+        if outcomes.clone().any(|outcome| refusal_of(outcome).is_none()) {
+            return Self::Undecided;
         }
-        let refusal = outcomes.iter().find_map(|outcome| match outcome {
-            Outcome::Rejected(failure) => Some(failure),
-            _ => None,
-        });
-        let delivered = outcomes.iter().any(|outcome| matches!(outcome, Outcome::Delivered(_)));
-        match refusal {
-            Some(failure) if !delivered => Self::Rejected(permanent_code(failure), permanent(failure)),
-            _ => Self::Accepted,
-        }
+        outcomes
+            .filter_map(refusal_of)
+            .next()
+            .map_or(Self::Undecided, |failure| Self::Rejected(permanent_code(failure), permanent(failure)))
     }
 
-    /// Whether the sender has to come again for this recipient.
-    #[must_use]
-    pub fn is_pending(&self) -> bool {
-        self.pending().is_some()
+    /// Whether the sender keeps the message and comes again.
+    fn is_put_off(&self) -> bool {
+        matches!(self, Self::Refused(reply) if reply.is_transient())
     }
 
-    /// The enhanced code with which the sender is asked to come again.
-    fn pending(&self) -> Option<Enhanced> {
-        match self {
-            Self::Pending(enhanced) => Some(*enhanced),
-            Self::Refused(reply) if reply.is_transient() => {
-                Some(reply.enhanced().unwrap_or(Enhanced(4, 0, 0)))
-            }
-            _ => None,
-        }
+    fn is_refused(&self) -> bool {
+        matches!(self, Self::Rejected(..) | Self::Refused(_))
     }
 }
 
-fn undecided(outcome: &Outcome) -> Option<&Failure> {
+fn refusal_of(outcome: Option<&Outcome>) -> Option<&Failure> {
     match outcome {
-        Outcome::Deferred(failure) | Outcome::Uncertain(failure) => Some(failure),
-        Outcome::Delivered(_) | Outcome::Rejected(_) => None,
+        Some(Outcome::Rejected(failure)) => Some(failure),
+        _ => None,
     }
 }
 
-/// The failure's enhanced code in class 4; a general one when it is of another class.
-fn temporary(failure: &Failure) -> Enhanced {
-    match failure.enhanced {
-        (4, subject, detail) => Enhanced(4, subject, detail),
-        _ => Enhanced(4, 4, 0),
+/// A refusal for good that is about us is put off; the other value says that it was one.
+#[must_use]
+pub fn put_off_if_about_us(outcome: Outcome) -> (Outcome, bool) {
+    match outcome {
+        Outcome::Rejected(failure) if is_about_us(&failure) => (Outcome::Deferred(failure), true),
+        other => (other, false),
     }
 }
 
@@ -90,39 +77,68 @@ fn permanent_code(failure: &Failure) -> u16 {
     if (500..600).contains(&failure.code) { failure.code } else { 554 }
 }
 
-/// The reply to the final dot. `fates` are the recipients under the names that the sender used.
-#[must_use]
-pub fn conclude(fates: &[(Address, Fate)], id: TransactionId) -> Reply {
-    let undecided = |(address, fate): &'_ (Address, Fate)| Some((address.clone(), fate.pending()?));
-    if let Some((address, enhanced)) = fates.iter().find_map(undecided) {
-        let text = format!("{address} cannot be reached for now, try again later ({id})");
-        return Reply::new(451, enhanced, text);
-    }
-    let refused: Vec<_> = fates.iter().filter(|(_, fate)| *fate != Fate::Accepted).collect();
-    match refused.as_slice() {
-        [] => Reply::new(250, Enhanced(2, 0, 0), format!("accepted as {id}")),
-        [first, ..] if refused.len() == fates.len() => refusal(first, id),
-        some => partial_refusal(some, id),
-    }
+/// A recipient when the sender is answered.
+#[derive(Debug, Clone)]
+pub struct Answered {
+    /// As the sender wrote it.
+    pub named: Address,
+    /// What became of it.
+    pub fate: Fate,
+    /// Its refusal need not stand in the reply: the sender gets a report, or has asked not to hear of it.
+    pub is_told_otherwise: bool,
 }
 
-fn refusal((address, fate): &(Address, Fate), id: TransactionId) -> Reply {
-    match fate {
+/// The reply to the final dot.
+#[must_use]
+pub fn conclude(answered: &[Answered], id: TransactionId) -> Reply {
+    if let Some(put_off) = answered.iter().find(|one| one.fate.is_put_off()) {
+        return refusal(put_off, id);
+    }
+    let refused: Vec<_> = answered.iter().filter(|one| one.fate.is_refused()).collect();
+    if let [first, ..] = refused.as_slice()
+        && refused.len() == answered.len()
+    {
+        return refusal(first, id);
+    }
+    let untold: Vec<_> = refused.iter().filter(|one| !one.is_told_otherwise).map(|one| &one.named).collect();
+    if untold.is_empty() { accepted(id) } else { partial_refusal(&untold, id) }
+}
+
+/// The message is safe here, or where it should go.
+#[must_use]
+pub fn accepted(id: TransactionId) -> Reply {
+    Reply::new(250, Enhanced(2, 0, 0), format!("accepted as {id}"))
+}
+
+/// What could not be delivered at once could not be kept either.
+#[must_use]
+pub fn not_kept(id: TransactionId) -> Reply {
+    Reply::new(451, Enhanced(4, 3, 0), format!("the message cannot be stored now, try again later ({id})"))
+}
+
+/// The same message is under way on another connection.
+#[must_use]
+pub fn under_way(id: TransactionId) -> Reply {
+    let text = format!("this message is being delivered already, try again later ({id})");
+    Reply::new(451, Enhanced(4, 3, 0), text)
+}
+
+fn refusal(answered: &Answered, id: TransactionId) -> Reply {
+    match &answered.fate {
         Fate::Refused(reply) => reply.clone(),
         Fate::Rejected(code, enhanced) => {
-            Reply::new(*code, *enhanced, format!("the destination of {address} refused the message ({id})"))
+            let named = &answered.named;
+            Reply::new(*code, *enhanced, format!("the destination of {named} refused the message ({id})"))
         }
-        Fate::Accepted | Fate::Pending(_) => {
-            Reply::new(554, Enhanced(5, 0, 0), format!("not accepted ({id})"))
-        }
+        Fate::Accepted | Fate::Undecided => accepted(id),
     }
 }
 
-/// Some recipients have the message and some never will. The sender's server reports a 5xx to its user; the text says
-/// which recipients it is about.
-fn partial_refusal(refused: &[&(Address, Fate)], id: TransactionId) -> Reply {
-    let names: Vec<String> = refused.iter().map(|(address, _)| address.to_string()).collect();
-    let text = format!("refused for {}; delivered to every other recipient ({id})", names.join(", "));
+/// Some recipients have the message or will be tried again, and some never get it, of which the sender can learn in no
+/// other way. Its server reports a 5xx to its user; the text says which recipients it is about.
+fn partial_refusal(refused: &[&Address], id: TransactionId) -> Reply {
+    let names: Vec<String> = refused.iter().map(|address| address.to_string()).collect();
+    let text = format!("refused for {}; accepted for every other recipient ({id})", names.join(", "));
     Reply::new(554, Enhanced(5, 0, 0), text)
 }
 
@@ -146,53 +162,67 @@ mod tests {
         Outcome::Delivered(Delivered { host: "mx.example.net".to_owned(), reply: "250 ok".to_owned() })
     }
 
-    fn said(fates: &[Fate]) -> String {
-        let named: Vec<_> = fates
+    fn fate(outcomes: &[Outcome]) -> Fate {
+        Fate::of(outcomes.iter().map(Some))
+    }
+
+    fn said(fates: &[(Fate, bool)]) -> String {
+        let answered: Vec<_> = fates
             .iter()
             .enumerate()
-            .map(|(n, fate)| (Address::parse(&format!("a{n}@example.com")).unwrap(), fate.clone()))
+            .map(|(n, (fate, told))| Answered {
+                named: Address::parse(&format!("a{n}@example.com")).unwrap(),
+                fate: fate.clone(),
+                is_told_otherwise: *told,
+            })
             .collect();
         let mut wire = Vec::new();
-        conclude(&named, TransactionId::new(Timestamp::EPOCH, [0; 10])).write_to(&mut wire);
+        conclude(&answered, TransactionId::new(Timestamp::EPOCH, [0; 10])).write_to(&mut wire);
         String::from_utf8(wire).unwrap()
     }
 
     #[test]
-    fn one_mailbox_is_enough_unless_another_is_undecided() {
+    fn one_mailbox_is_enough_and_the_last_one_decides() {
         let rejected = || Outcome::Rejected(failure(550, (5, 1, 1)));
         let deferred = || Outcome::Deferred(failure(450, (4, 2, 1)));
-        assert_eq!(Fate::of(&[delivered(), rejected()]), Fate::Accepted);
-        assert_eq!(Fate::of(&[delivered(), deferred()]), Fate::Pending(Enhanced(4, 2, 1)));
-        assert_eq!(Fate::of(&[rejected(), rejected()]), Fate::Rejected(550, Enhanced(5, 1, 1)));
-        assert_eq!(
-            Fate::of(&[Outcome::Uncertain(failure(451, (4, 4, 2)))]),
-            Fate::Pending(Enhanced(4, 4, 2))
-        );
-        assert!(Fate::of(&[]).is_pending());
+        let uncertain = || Outcome::Uncertain(failure(451, (4, 4, 2)));
+        assert_eq!(fate(&[delivered(), rejected()]), Fate::Accepted);
+        assert_eq!(fate(&[deferred(), delivered()]), Fate::Accepted);
+        assert_eq!(fate(&[rejected(), rejected()]), Fate::Rejected(550, Enhanced(5, 1, 1)));
+        for open in [deferred(), uncertain()] {
+            assert_eq!(fate(&[rejected(), open]), Fate::Undecided);
+        }
+        assert_eq!(Fate::of([Some(&rejected()), None].into_iter()), Fate::Undecided);
     }
 
     #[test]
     fn a_strange_code_of_a_remote_server_keeps_its_class() {
-        assert_eq!(
-            Fate::of(&[Outcome::Rejected(failure(599, (4, 1, 1)))]),
-            Fate::Rejected(599, Enhanced(5, 0, 0))
-        );
-        assert_eq!(
-            Fate::of(&[Outcome::Rejected(failure(250, (2, 0, 0)))]),
-            Fate::Rejected(554, Enhanced(5, 0, 0))
-        );
-        assert_eq!(Fate::of(&[Outcome::Deferred(failure(550, (5, 1, 1)))]), Fate::Pending(Enhanced(4, 4, 0)));
+        let rejected = |code, enhanced| fate(&[Outcome::Rejected(failure(code, enhanced))]);
+        assert_eq!(rejected(599, (4, 1, 1)), Fate::Rejected(599, Enhanced(5, 0, 0)));
+        assert_eq!(rejected(250, (2, 0, 0)), Fate::Rejected(554, Enhanced(5, 0, 0)));
+    }
+
+    #[test]
+    fn a_refusal_of_us_is_put_off() {
+        let about_us = Outcome::Rejected(failure(550, (5, 7, 25)));
+        assert!(matches!(put_off_if_about_us(about_us), (Outcome::Deferred(_), true)));
+        for other in [Outcome::Rejected(failure(550, (5, 1, 1))), delivered()] {
+            assert_eq!(put_off_if_about_us(other.clone()), (other, false));
+        }
     }
 
     #[test]
     fn the_sender_hears_codes_and_never_the_remote_text() {
         let rejected = Fate::Rejected(552, Enhanced(5, 2, 2));
-        let text = said(std::slice::from_ref(&rejected));
+        let text = said(&[(rejected.clone(), true)]);
         assert!(text.starts_with("552 5.2.2 the destination of a0@example.com refused"), "{text}");
-        let mixed = said(&[Fate::Accepted, rejected.clone()]);
-        assert!(mixed.starts_with("554 5.0.0 refused for a1@example.com;"), "{mixed}");
-        let undecided = said(&[rejected, Fate::Pending(Enhanced(4, 2, 1))]);
-        assert!(undecided.starts_with("451 4.2.1 a1@example.com"), "{undecided}");
-        assert!(said(&[Fate::Accepted, Fate::Accepted]).starts_with("250 2.0.0 accepted as 0000"));
+        let mixed = said(&[(Fate::Accepted, false), (rejected.clone(), false), (Fate::Undecided, false)]);
+        assert!(mixed.starts_with("554 5.0.0 refused for a1@example.com; accepted for"), "{mixed}");
+        let told = said(&[(Fate::Undecided, false), (rejected.clone(), true)]);
+        assert!(told.starts_with("250 2.0.0 accepted as 0000"), "{told}");
+        assert!(said(&[(Fate::Accepted, false)]).starts_with("250 2.0.0 accepted as 0000"));
+        let later = Reply::new(450, Enhanced(4, 2, 1), "later");
+        let put_off = said(&[(rejected, true), (Fate::Refused(later), false), (Fate::Accepted, false)]);
+        assert!(put_off.starts_with("450 4.2.1 later"), "{put_off}");
     }
 }

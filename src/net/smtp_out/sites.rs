@@ -100,6 +100,11 @@ impl Sites {
         site
     }
 
+    /// How many deliveries may be under way to a site of which nothing is known.
+    pub(super) fn initial(&self) -> u32 {
+        self.limits.initial
+    }
+
     /// Notes where a domain's mail goes, for whoever asks before resolving.
     pub(super) fn learn(&self, domain: &DomainName, site: &Arc<Site>) {
         let mut known = self.known.lock();
@@ -173,6 +178,11 @@ impl Site {
     /// Whether a delivery would begin at once.
     pub(super) fn admit(&self, now: Timestamp) -> Admit {
         self.state.lock().pacing.admit(now)
+    }
+
+    /// How many deliveries may be under way together.
+    pub(super) fn allowed(&self) -> u32 {
+        self.state.lock().pacing.allowed()
     }
 
     /// Ends a pause.

@@ -97,7 +97,7 @@ impl Event {
     pub fn of(fate: &Fate) -> Option<Self> {
         match fate {
             Fate::Accepted => Some(Self::Relayed),
-            Fate::Pending(_) => None,
+            Fate::Undecided => None,
             Fate::Rejected(code, enhanced) => Some(Self::Failed(Problem::of_next_hop(*code, *enhanced))),
             Fate::Refused(reply) => reply.is_permanent().then(|| Self::Failed(Problem::from(reply))),
         }

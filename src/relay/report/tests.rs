@@ -125,7 +125,7 @@ fn fates_become_events() {
     let later = Reply::new(451, Enhanced(4, 3, 0), "later");
     for (fate, expected) in [
         (Fate::Accepted, Some(Event::Relayed)),
-        (Fate::Pending(Enhanced(4, 2, 1)), None),
+        (Fate::Undecided, None),
         (
             Fate::Rejected(552, Enhanced(5, 2, 2)),
             Some(Event::Failed(Problem::of_next_hop(552, Enhanced(5, 2, 2)))),

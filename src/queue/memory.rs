@@ -6,6 +6,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use bytes::Bytes;
+
 /// So many octets, shared by all sessions.
 #[derive(Debug)]
 pub struct MemoryBudget {
@@ -69,6 +71,23 @@ impl Reservation {
     }
 }
 
+/// The same bytes, which give their reservation back when the last one who shares them is done with them.
+#[must_use]
+pub fn hold(bytes: Bytes, reservation: Reservation) -> Bytes {
+    Bytes::from_owner(Held { bytes, _reservation: reservation })
+}
+
+struct Held {
+    bytes: Bytes,
+    _reservation: Reservation,
+}
+
+impl AsRef<[u8]> for Held {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
 impl Drop for Reservation {
     fn drop(&mut self) {
         self.budget.used.fetch_sub(self.octets, Ordering::Relaxed);
@@ -92,6 +111,18 @@ mod tests {
         assert_eq!(budget.used(), 30);
         drop(two);
         assert_eq!((budget.used(), budget.available()), (0, 100));
+    }
+
+    #[test]
+    fn bytes_that_are_held_give_back_with_the_last_share() {
+        let budget = MemoryBudget::new(100);
+        let held = hold(Bytes::from_static(b"letter"), budget.reserve(60).unwrap());
+        let part = held.slice(2..4);
+        assert_eq!((&held[..], &part[..]), (&b"letter"[..], &b"tt"[..]));
+        drop(held);
+        assert_eq!(budget.used(), 60);
+        drop(part);
+        assert_eq!(budget.used(), 0);
     }
 
     #[test]

@@ -1,0 +1,181 @@
+//! Delivering while the sender waits.
+//!
+//! All deliveries run at once (of a few recipients at a time), until `delivery.direct_timeout` is over. What is under way
+//! then goes on: it is handed to the scheduler together with its row, so nothing that has its final dot out is sent again.
+
+use futures_util::future::join_all;
+use futures_util::stream::{self, StreamExt as _};
+use tokio::time::{Instant, timeout_at};
+
+use crate::mail::Address;
+use crate::relay::ports::{Delivery, Outcome, Transport as _};
+use crate::relay::refusal::Refused;
+use crate::relay::report::{Direction, ReturnPath};
+use crate::relay::verdict::{Fate, put_off_if_about_us};
+use crate::smtp::dsn::RecipientRequest;
+use crate::smtp::{Delivered, Reply};
+
+use super::decide::{self, Case, Decision};
+use super::intake::{Decided, Intake};
+use super::letter::{About, Teller};
+use super::partly::Earlier;
+use super::scheduler::Attempt;
+use super::station::Ports;
+
+/// Recipients of one transaction that are served at once: each holds a head of its own and connections to its next hop.
+const AT_ONCE: usize = 10;
+
+/// A recipient for whom was done what could be done at once.
+pub(super) struct Served {
+    pub(super) about: About,
+    /// What the sender asks about reports for it.
+    pub(super) asked: RecipientRequest,
+    /// Its deliveries; none when it was discarded. Or our own refusal.
+    pub(super) deliveries: Result<Vec<Tried>, Reply>,
+}
+
+/// A delivery, and how far it got.
+pub(super) struct Tried {
+    pub(super) delivery: Delivery,
+    pub(super) progress: Progress,
+}
+
+/// How far a delivery got.
+pub(super) enum Progress {
+    /// There is an outcome.
+    Ended {
+        outcome: Outcome,
+        /// The next hop refused us, which is put off.
+        blamed: bool,
+    },
+    /// The time was over, and it goes on.
+    UnderWay(Attempt),
+    /// It has not begun.
+    Waits,
+}
+
+impl Served {
+    /// What became of the recipient.
+    pub(super) fn fate(&self) -> Fate {
+        match &self.deliveries {
+            Err(reply) => Fate::Refused(reply.clone()),
+            Ok(tried) if tried.is_empty() => Fate::Accepted,
+            Ok(tried) => Fate::of(tried.iter().map(Tried::outcome)),
+        }
+    }
+
+    /// The destinations that have the message.
+    pub(super) fn arrived(&self) -> impl Iterator<Item = &Address> {
+        let tried = self.deliveries.as_deref().unwrap_or_default();
+        let arrived = tried.iter().filter(|tried| tried.outcome().is_some_and(Outcome::is_delivered));
+        arrived.map(|tried| &tried.delivery.to)
+    }
+}
+
+impl Tried {
+    fn outcome(&self) -> Option<&Outcome> {
+        match &self.progress {
+            Progress::Ended { outcome, .. } => Some(outcome),
+            Progress::UnderWay(_) | Progress::Waits => None,
+        }
+    }
+}
+
+impl<P: Ports> Intake<P> {
+    /// Tries every delivery once.
+    pub(super) async fn deliver_directly(&self, case: &Case<'_>, decided: Vec<Decided>) -> Vec<Served> {
+        let deadline = Instant::now() + self.station.policy.direct_timeout;
+        let earlier = self.partly.earlier(case.from, &case.message);
+        let serving = decided.into_iter().enumerate().map(async |(at, part)| {
+            let (about, asked) = (about(case, &part), part.asked.clone());
+            let deliveries = match self.compose(case, part, at + 1) {
+                Ok(deliveries) => {
+                    let each = deliveries.into_iter();
+                    let tried = each.map(|delivery| self.try_once(&about, &earlier, delivery, deadline));
+                    Ok(join_all(tried).await)
+                }
+                Err(reply) => Err(reply),
+            };
+            Served { about, asked, deliveries }
+        });
+        stream::iter(serving).buffered(AT_ONCE).collect().await
+    }
+
+    /// Composes every delivery, and tries none.
+    pub(super) fn make_ready(&self, case: &Case<'_>, decided: Vec<Decided>) -> Vec<Served> {
+        let ready = decided.into_iter().enumerate().map(|(at, part)| {
+            let (about, asked) = (about(case, &part), part.asked.clone());
+            let waits = |delivery| Tried { delivery, progress: Progress::Waits };
+            let deliveries = self.compose(case, part, at + 1);
+            let deliveries = deliveries.map(|all| all.into_iter().map(waits).collect());
+            Served { about, asked, deliveries }
+        });
+        ready.collect()
+    }
+
+    fn compose(&self, case: &Case<'_>, part: Decided, number: usize) -> Result<Vec<Delivery>, Reply> {
+        let deliveries = part.decision.and_then(|decision| {
+            let deliveries = decide::compose(case, &self.station.keys, &decision, &part.asked, number)?;
+            let is_complete = matches!(decision, Decision::Discard(_)) || !deliveries.is_empty();
+            if is_complete { Ok(deliveries) } else { Err(Refused::NoMailboxNow) }
+        });
+        deliveries.map_err(|refused| refused.reply())
+    }
+
+    async fn try_once(
+        &self,
+        about: &About,
+        earlier: &Earlier,
+        delivery: Delivery,
+        deadline: Instant,
+    ) -> Tried {
+        if earlier.has(&about.named, &delivery.to) {
+            self.station.journal.already_delivered(&delivery);
+            let outcome = earlier_outcome();
+            return Tried { delivery, progress: Progress::Ended { outcome, blamed: false } };
+        }
+        let began = Instant::now();
+        if began >= deadline {
+            return Tried { delivery, progress: Progress::Waits };
+        }
+        let mut attempt = self.attempt(delivery.clone());
+        let Ok(outcome) = timeout_at(deadline, &mut attempt).await else {
+            return Tried { delivery, progress: Progress::UnderWay(attempt) };
+        };
+        self.station.journal.delivery(&delivery, &outcome, began.elapsed());
+        let (outcome, blamed) = put_off_if_about_us(outcome);
+        if blamed {
+            self.station.journal.blamed(&delivery.id, &delivery.to);
+        }
+        Tried { delivery, progress: Progress::Ended { outcome, blamed } }
+    }
+
+    /// On the heap and owned, so that it can go on when nobody waits any more.
+    fn attempt(&self, delivery: Delivery) -> Attempt {
+        let transport = self.station.direct.clone();
+        Box::pin(async move { transport.deliver(delivery).await })
+    }
+}
+
+/// What the deliveries of a recipient are about.
+fn about(case: &Case<'_>, part: &Decided) -> About {
+    let decision = part.decision.as_ref().ok();
+    let alias = decision.and_then(Decision::alias);
+    let direction = if part.is_reply { Direction::Reply } else { Direction::Forward };
+    let teller = match ReturnPath::new(case.from, case.evidence) {
+        ReturnPath::Proven(to) => Some(Teller {
+            to: to.clone(),
+            message: case.asked.clone(),
+            recipient: part.asked.clone(),
+            head: case.message.head(),
+        }),
+        ReturnPath::Null | ReturnPath::Unproven => None,
+    };
+    let counted = decision.and_then(Decision::counted).map(|(_, what)| what);
+    About { named: part.named.clone(), direction, alias, counted, teller }
+}
+
+/// What stands for a delivery that an earlier attempt has made.
+fn earlier_outcome() -> Outcome {
+    Outcome::Delivered(Delivered { host: String::new(), reply: "delivered by an earlier attempt".to_owned() })
+}

@@ -1,0 +1,228 @@
+//! Which claimed deliveries begin, which wait in memory for others to the same destination, and which go back to the
+//! tables for a while. Pure: the times are given.
+//!
+//! A destination gets as many deliveries at a time as the transport allows it; a few more wait behind them, so that no
+//! place stays unused between two looks at the tables. Whatever is beyond that is put off to a time when it may be its
+//! turn, estimated from the rate at which deliveries to this destination end. So a destination with a long queue neither
+//! keeps the others waiting nor is the same row claimed over and over.
+
+use std::collections::{HashMap, VecDeque};
+
+use crate::mail::Timestamp;
+
+/// How many wait in memory for one destination.
+const IN_LINE: usize = 32;
+/// How many wait in memory altogether.
+const IN_ALL_LINES: usize = 4096;
+/// The shortest time for which a row is put off.
+const SOON_MILLIS: i64 = 1_000;
+/// The bounds of the estimated time between two ends of deliveries.
+const INTERVAL_MILLIS: std::ops::RangeInclusive<i64> = 1..=5_000;
+/// Destinations that are remembered although nothing is going on with them.
+const REMEMBERED: usize = 10_000;
+
+/// The lines of all destinations; `T` is a delivery that is ready to begin.
+#[derive(Debug)]
+pub(super) struct Lines<T> {
+    sites: HashMap<i64, Line<T>>,
+    waiting: usize,
+}
+
+#[derive(Debug)]
+struct Line<T> {
+    /// Begun, and not ended.
+    active: u32,
+    waiting: VecDeque<T>,
+    /// Until then rows have been put off.
+    put_off_until: Timestamp,
+    last_end: Option<Timestamp>,
+    /// Milliseconds between two ends, averaged.
+    interval: i64,
+}
+
+impl<T> Line<T> {
+    fn new() -> Self {
+        Self {
+            active: 0,
+            waiting: VecDeque::new(),
+            put_off_until: Timestamp::EPOCH,
+            last_end: None,
+            interval: 100,
+        }
+    }
+
+    fn is_idle(&self, now: Timestamp) -> bool {
+        self.active == 0 && self.waiting.is_empty() && self.put_off_until <= now
+    }
+}
+
+/// What becomes of a delivery that was offered.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Offer<T> {
+    /// It begins: [`Lines::ended`] must follow.
+    Begins(T),
+    /// It is in line.
+    Waits,
+    /// No room: again at this time.
+    Later(T, Timestamp),
+}
+
+impl<T> Default for Lines<T> {
+    fn default() -> Self {
+        Self { sites: HashMap::new(), waiting: 0 }
+    }
+}
+
+impl<T> Lines<T> {
+    /// Offers a delivery to a destination that takes `allowed` at a time.
+    pub(super) fn offer(&mut self, site: i64, delivery: T, allowed: u32, now: Timestamp) -> Offer<T> {
+        let has_room = self.waiting < IN_ALL_LINES;
+        let line = self.line(site, now);
+        if line.active < allowed && line.waiting.is_empty() {
+            line.active += 1;
+            return Offer::Begins(delivery);
+        }
+        if line.active > 0 && line.waiting.len() < IN_LINE && has_room {
+            line.waiting.push_back(delivery);
+            self.waiting += 1;
+            return Offer::Waits;
+        }
+        Offer::Later(delivery, self.put_off(site, now))
+    }
+
+    /// When a delivery may have its turn that finds no room.
+    pub(super) fn put_off(&mut self, site: i64, now: Timestamp) -> Timestamp {
+        let line = self.line(site, now);
+        // Twice as dense as they end, so that a destination that gets faster does not wait for us.
+        let at = line.put_off_until.as_millis().max(now.as_millis() + SOON_MILLIS) + line.interval / 2;
+        line.put_off_until = Timestamp::from_millis(at);
+        line.put_off_until
+    }
+
+    /// Begins a delivery that comes from elsewhere, if it need not wait.
+    pub(super) fn begin(&mut self, site: i64, allowed: u32, now: Timestamp) -> bool {
+        let line = self.line(site, now);
+        let has_room = line.active < allowed && line.waiting.is_empty();
+        line.active += u32::from(has_room);
+        has_room
+    }
+
+    /// A delivery that was let go does not begin after all.
+    pub(super) fn withdraw(&mut self, site: i64, now: Timestamp) {
+        let line = self.line(site, now);
+        line.active = line.active.saturating_sub(1);
+    }
+
+    /// A delivery has ended; answers with the next one in line, which begins.
+    pub(super) fn ended(&mut self, site: i64, allowed: impl FnOnce(&T) -> u32, now: Timestamp) -> Option<T> {
+        let line = self.line(site, now);
+        line.active = line.active.saturating_sub(1);
+        if let Some(last) = line.last_end.replace(now) {
+            let since =
+                (now.as_millis() - last.as_millis()).clamp(*INTERVAL_MILLIS.start(), *INTERVAL_MILLIS.end());
+            line.interval = (line.interval * 7 + since + 4) / 8;
+        }
+        let allowed = allowed(line.waiting.front()?);
+        if line.active >= allowed {
+            return None;
+        }
+        line.active += 1;
+        self.waiting -= 1;
+        self.sites.get_mut(&site)?.waiting.pop_front()
+    }
+
+    /// Takes everyone out of a line whose destination takes nothing now.
+    pub(super) fn dissolve(&mut self, site: i64) -> Vec<T> {
+        let Some(line) = self.sites.get_mut(&site) else { return Vec::new() };
+        self.waiting -= line.waiting.len();
+        line.waiting.drain(..).collect()
+    }
+
+    /// Takes everyone out of every line.
+    pub(super) fn dissolve_all(&mut self) -> Vec<T> {
+        self.waiting = 0;
+        self.sites.values_mut().flat_map(|line| line.waiting.drain(..)).collect()
+    }
+
+    /// How many are under way to a destination.
+    pub(super) fn active(&self, site: i64) -> u32 {
+        self.sites.get(&site).map_or(0, |line| line.active)
+    }
+
+    fn line(&mut self, site: i64, now: Timestamp) -> &mut Line<T> {
+        if self.sites.len() >= REMEMBERED && !self.sites.contains_key(&site) {
+            self.sites.retain(|_, line| !line.is_idle(now));
+        }
+        self.sites.entry(site).or_insert_with(Line::new)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(millis: i64) -> Timestamp {
+        Timestamp::from_millis(millis)
+    }
+
+    #[test]
+    fn as_many_begin_as_are_allowed_and_the_rest_follows_in_its_order() {
+        let mut lines = Lines::default();
+        assert_eq!(lines.offer(1, 'a', 2, at(0)), Offer::Begins('a'));
+        assert_eq!(lines.offer(1, 'b', 2, at(0)), Offer::Begins('b'));
+        assert_eq!(lines.offer(1, 'c', 2, at(0)), Offer::Waits);
+        assert_eq!(lines.offer(1, 'd', 3, at(0)), Offer::Waits, "nobody overtakes");
+        assert_eq!(lines.offer(2, 'x', 2, at(0)), Offer::Begins('x'), "another destination");
+        assert_eq!(lines.ended(1, |_| 2, at(5)), Some('c'));
+        assert_eq!(lines.ended(1, |_| 1, at(5)), None, "fewer are allowed by now");
+        assert_eq!(lines.ended(1, |_| 1, at(5)), Some('d'));
+        assert_eq!((lines.active(1), lines.waiting), (1, 0));
+    }
+
+    #[test]
+    fn what_finds_no_room_is_spread_over_the_time_that_it_takes() {
+        let mut lines = Lines::default();
+        for delivery in 0..=IN_LINE {
+            assert!(!matches!(lines.offer(1, delivery, 1, at(0)), Offer::Later(..)));
+        }
+        let mut put_off = || match lines.offer(1, 0, 1, at(0)) {
+            Offer::Later(_, at) => at.as_millis(),
+            other => panic!("{other:?}"),
+        };
+        let (first, second) = (put_off(), put_off());
+        assert!(first > SOON_MILLIS && second > first, "{first} {second}");
+        for end in 1..100 {
+            lines.ended(1, |_| 0, at(end * 4_000));
+        }
+        assert!(lines.sites[&1].interval > 3_000, "slow by now");
+    }
+
+    #[test]
+    fn nothing_waits_for_a_destination_with_nothing_under_way() {
+        let mut lines = Lines::default();
+        assert!(matches!(lines.offer(1, 'a', 0, at(0)), Offer::Later('a', _)));
+    }
+
+    #[test]
+    fn a_line_can_be_dissolved() {
+        let mut lines = Lines::default();
+        for site in [1, 2] {
+            for delivery in ['a', 'b', 'c'] {
+                let _ = lines.offer(site, delivery, 1, at(0));
+            }
+        }
+        assert_eq!(lines.dissolve(1), ['b', 'c']);
+        assert_eq!(lines.dissolve_all(), ['b', 'c']);
+        assert_eq!((lines.waiting, lines.dissolve(3)), (0, vec![]));
+    }
+
+    #[test]
+    fn idle_destinations_are_forgotten() {
+        let mut lines: Lines<char> = Lines::default();
+        for site in 0..=REMEMBERED as i64 {
+            assert!(lines.begin(site, 1, at(0)) && !lines.begin(site, 1, at(0)));
+            assert_eq!(lines.ended(site, |_| 1, at(0)), None);
+        }
+        assert_eq!(lines.sites.len(), 1);
+    }
+}

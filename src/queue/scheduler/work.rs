@@ -1,0 +1,209 @@
+//! One claimed delivery: opening it, the attempt, and what follows.
+
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
+use tokio::time::Instant;
+
+use super::super::aftermath::{self, Aftermath, Again, Standing};
+use super::super::letter::{Letter, Unreadable};
+use super::super::memory;
+use super::super::seal::{self, Opening, Purpose};
+use super::super::spool::{BodyId, Claimed, DeliveryId, Settlement, Spool as _};
+use super::super::station::{Ports, Reported, later};
+use super::Inner;
+use crate::mail::Timestamp;
+use crate::relay::keys::Keys;
+use crate::relay::ports::{Directory as _, Outcome, Transport as _};
+use crate::relay::report::Event;
+use crate::relay::transaction::TransactionId;
+use std::time::Duration;
+
+/// An attempt that has begun elsewhere.
+pub(in super::super) type Attempt = BoxFuture<'static, Outcome>;
+
+/// How long a delivery is put off for which there is no memory, or whose body cannot be read now.
+const LATER: Duration = Duration::from_secs(5);
+
+/// A delivery that this node owns.
+#[derive(Debug)]
+pub(in super::super) struct Work {
+    pub(in super::super) id: DeliveryId,
+    pub(in super::super) transaction: TransactionId,
+    pub(in super::super) letter: Letter,
+    pub(in super::super) body: Body,
+    pub(in super::super) site: i64,
+    pub(in super::super) standing: Standing,
+    /// The sender is not to hear of it any more.
+    pub(in super::super) accepted: bool,
+    /// An admin wants it now.
+    pub(in super::super) urgent: bool,
+}
+
+/// Where the body is.
+#[derive(Debug)]
+pub(in super::super) enum Body {
+    /// Here.
+    Here(Bytes),
+    /// In the tables, with so many octets.
+    Row(BodyId, u64),
+}
+
+/// A row that cannot be read.
+pub(super) struct DamagedRow {
+    pub(super) id: DeliveryId,
+    pub(super) transaction: TransactionId,
+    pub(super) why: Unreadable,
+}
+
+impl Work {
+    pub(super) fn of(claimed: Claimed, keys: &Keys) -> Result<Self, DamagedRow> {
+        let Claimed { id, transaction, .. } = claimed;
+        let letter = Letter::open(&keys.queue, transaction, claimed.sealed);
+        let letter = letter.map_err(|why| DamagedRow { id, transaction, why })?;
+        Ok(Self {
+            id,
+            transaction,
+            letter,
+            body: Body::Row(claimed.body, claimed.size),
+            site: claimed.site,
+            standing: Standing {
+                attempts: claimed.attempts,
+                created_at: claimed.created_at,
+                delay_reported: claimed.delay_reported,
+                blamed: claimed.blamed,
+            },
+            accepted: claimed.accepted,
+            urgent: claimed.urgent,
+        })
+    }
+}
+
+/// Why there was no attempt.
+enum Untried {
+    /// Not now.
+    Until(Timestamp),
+    /// The body cannot be read.
+    Damaged(Unreadable),
+}
+
+impl<P: Ports> Inner<P> {
+    /// Tries a delivery and settles it.
+    pub(super) async fn perform(&self, work: &Work, attempt: Option<Attempt>) {
+        if attempt.is_none() && !self.roster.lock().owns(work.id, self.station.now()) {
+            // It waited for so long that it is another node's.
+            return;
+        }
+        match self.body(work).await {
+            Ok(body) => {
+                let outcome = self.attempt(work, attempt, &body).await;
+                self.conclude(work, &outcome, &body).await;
+            }
+            Err(Untried::Until(at)) => self.give_back_at(vec![(work.id, at)]).await,
+            Err(Untried::Damaged(why)) => {
+                let row = DamagedRow { id: work.id, transaction: work.transaction, why };
+                self.settle_damaged(row).await;
+            }
+        }
+    }
+
+    async fn attempt(&self, work: &Work, attempt: Option<Attempt>, body: &Bytes) -> Outcome {
+        let began = Instant::now();
+        let delivery = work.letter.delivery(body.clone());
+        let outcome = match attempt {
+            Some(attempt) => attempt.await,
+            None => self.station.patient.deliver(delivery.clone()).await,
+        };
+        self.station.journal.delivery(&delivery, &outcome, began.elapsed());
+        outcome
+    }
+
+    async fn body(&self, work: &Work) -> Result<Bytes, Untried> {
+        let station = &self.station;
+        let (id, size) = match &work.body {
+            Body::Here(body) => return Ok(body.clone()),
+            Body::Row(id, size) => (*id, *size),
+        };
+        let put_off = || Untried::Until(later(station.now(), LATER));
+        let reservation = station.memory.reserve(size).ok_or_else(put_off)?;
+        let sealed = station.spool.body(id).await.map_err(|_| put_off())?;
+        let sealed = sealed.ok_or(Untried::Damaged(Unreadable::Strange("its body, which is gone,")))?;
+        match seal::open(&station.keys.queue, Purpose::Body, work.transaction, sealed) {
+            Opening::Opened(body) => Ok(memory::hold(body, reservation)),
+            Opening::Damaged(why) => Err(Untried::Damaged(why.into())),
+        }
+    }
+
+    async fn conclude(&self, work: &Work, outcome: &Outcome, body: &Bytes) {
+        let policy = &self.station.policy;
+        let (now, jitter) = (self.station.now(), self.station.jitter());
+        let schedule = match work.letter.about {
+            Some(_) => policy.schedule.clone(),
+            None => policy.schedule.of_reports(),
+        };
+        match aftermath::after(outcome, &work.standing, &schedule, now, jitter) {
+            Aftermath::Over => self.over(work, body).await,
+            Aftermath::GivenUp(event) => self.give_up(work, &event, body).await,
+            Aftermath::Again(again) => self.again(work, outcome, again, body).await,
+        }
+    }
+
+    async fn over(&self, work: &Work, body: &Bytes) {
+        if !self.settle_arrived(work.id).await {
+            return;
+        }
+        let Some(about) = &work.letter.about else { return };
+        if let (Some((alias, _)), Some(what)) = (&about.alias, about.counted) {
+            self.station.directory.count(*alias, what);
+        }
+        let reported = Reported { arrival: work.standing.created_at, body };
+        if let Some(report) = self.station.report_of(about, &Event::Relayed, &reported) {
+            // Not with the settlement: to lose it is nothing, to send the message again because of it would be.
+            if let Err(error) = self.station.enqueue(vec![report]).await {
+                tracing::warn!(%error, id = work.letter.id, "the sender is not told that its message was relayed");
+            }
+        }
+    }
+
+    async fn give_up(&self, work: &Work, event: &Event, body: &Bytes) {
+        let reported = Reported { arrival: work.standing.created_at, body };
+        let about = work.letter.about.as_ref();
+        let report = about.and_then(|about| self.station.report_of(about, event, &reported));
+        let has_report = report.is_some();
+        if let Some(settled) = self.settle(work.id, Settlement::Failed { report }).await {
+            self.station.journal.given_up(&work.letter, has_report, settled);
+        }
+    }
+
+    async fn again(&self, work: &Work, outcome: &Outcome, again: Again, body: &Bytes) {
+        let Again { at, state, alarm, delayed } = again;
+        let station = &self.station;
+        if alarm {
+            station.journal.blamed(&work.letter.id, &work.letter.to);
+        }
+        let reported = Reported { arrival: work.standing.created_at, body };
+        let about = work.letter.about.as_ref().filter(|_| !work.accepted);
+        let delay_report =
+            about.zip(delayed).and_then(|(about, event)| station.report_of(about, &event, &reported));
+        let reply = last_reply(outcome);
+        let settlement = Settlement::Again {
+            at,
+            state,
+            sealed_reply: station.seal(Purpose::Reply, work.transaction, reply.as_bytes()),
+            blamed: work.standing.blamed || alarm,
+            delay_report,
+        };
+        self.settle(work.id, settlement).await;
+    }
+}
+
+/// What an admin is shown of an attempt.
+pub(in super::super) fn last_reply(outcome: &Outcome) -> String {
+    match outcome {
+        Outcome::Delivered(by) => by.reply.clone(),
+        Outcome::Rejected(failure) | Outcome::Deferred(failure) | Outcome::Uncertain(failure) => {
+            let (class, subject, detail) = failure.enhanced;
+            let host = failure.host.as_deref().unwrap_or("(no host)");
+            format!("{host}: {} {class}.{subject}.{detail} {}", failure.code, failure.text)
+        }
+    }
+}
