@@ -2,6 +2,7 @@
 
 pub mod dns;
 pub mod listener;
+mod meters;
 pub mod smarthost;
 pub mod smtp_in;
 pub mod smtp_out;

@@ -22,6 +22,7 @@ use crate::smtp::server::{Action, Input, ServerSession, Settings, Transaction};
 use crate::smtp::{ForwardPath, Reply, ReversePath};
 
 use super::listener::{Ends, Overload, Protocol, Slot};
+use super::meters::InboundMeters;
 
 /// How long the clients may take.
 #[derive(Debug, Clone, Copy)]
@@ -92,24 +93,28 @@ pub struct SmtpIn<S> {
     memory: Arc<MemoryBudget>,
     times: Times,
     lingering: Semaphore,
+    meters: InboundMeters,
 }
 
 impl<S: Service> SmtpIn<S> {
     /// A server over `service`. `times` are the default but in tests.
     #[must_use]
     pub fn new(service: S, settings: Arc<Settings>, memory: Arc<MemoryBudget>, times: Times) -> Arc<Self> {
-        Arc::new(Self { service, settings, memory, times, lingering: Semaphore::new(MAX_LINGERING) })
+        let (lingering, meters) = (Semaphore::new(MAX_LINGERING), InboundMeters::register());
+        Arc::new(Self { service, settings, memory, times, lingering, meters })
     }
 }
 
 impl<S: Service> Protocol for SmtpIn<S> {
     async fn serve(self: Arc<Self>, stream: TcpStream, ends: Ends, slot: Slot, stopping: CancellationToken) {
+        let _open = self.meters.opened();
         tracing::debug!(client = %ends.remote, "connected");
         let ended = Connection::new(&self, stream, ends, slot, stopping).run().await;
         tracing::debug!(client = %ends.remote, ?ended, "disconnected");
     }
 
     fn refusal(&self, overload: Overload) -> Vec<u8> {
+        self.meters.refused(overload);
         let reply = match overload {
             Overload::Total => &reply::TOO_MANY_CONNECTIONS,
             Overload::Address => &reply::TOO_MANY_FROM_ADDRESS,
@@ -135,6 +140,8 @@ struct Connection<'a, S: Service, T> {
     stopping: Option<CancellationToken>,
     /// While a message comes.
     pace: Option<Pace>,
+    /// When the message began that comes or has come last.
+    message_began: Instant,
 }
 
 impl<'a, S: Service, T: AsyncRead + AsyncWrite + Unpin + Send> Connection<'a, S, T> {
@@ -149,6 +156,7 @@ impl<'a, S: Service, T: AsyncRead + AsyncWrite + Unpin + Send> Connection<'a, S,
             slot: Some(slot),
             stopping: Some(stopping),
             pace: None,
+            message_began: Instant::now(),
         }
     }
 
@@ -176,6 +184,7 @@ impl<'a, S: Service, T: AsyncRead + AsyncWrite + Unpin + Send> Connection<'a, S,
         self.flush(self.server.times.silence).await?;
         if !self.has_memory_to_read() {
             self.memory = None;
+            self.server.meters.out_of_memory();
             return Ok(Input::OutOfMemory(reply::OUT_OF_MEMORY.clone()));
         }
         self.make_room();
@@ -224,9 +233,14 @@ impl<'a, S: Service, T: AsyncRead + AsyncWrite + Unpin + Send> Connection<'a, S,
     /// A first part of the memory. What the client declares is not reserved, or a few who declare much and send nothing
     /// could keep everyone else out; but a message that does not fit now is refused before it is sent.
     fn start_message(&mut self, declared: Option<u64>) -> Result<(), Reply> {
+        self.message_began = Instant::now();
         let fits = declared.is_none_or(|size| size <= self.server.memory.available());
         self.memory = fits.then(|| self.server.memory.reserve(MEMORY_STEP)).flatten();
-        if self.memory.is_some() { Ok(()) } else { Err(reply::OUT_OF_MEMORY.clone()) }
+        if self.memory.is_some() {
+            return Ok(());
+        }
+        self.server.meters.out_of_memory();
+        Err(reply::OUT_OF_MEMORY.clone())
     }
 
     /// Whether what is held and what is read next is reserved. Commands and a message that was given up need nothing.
@@ -241,6 +255,7 @@ impl<'a, S: Service, T: AsyncRead + AsyncWrite + Unpin + Send> Connection<'a, S,
         &mut self,
         mut transaction: Transaction<S::Recipient>,
     ) -> io::Result<Input<S::Recipient>> {
+        self.server.meters.receive.record(self.message_began.elapsed());
         self.flush(self.server.times.silence).await?;
         if let Some(reservation) = self.memory.take() {
             transaction.body = memory::hold(transaction.body, reservation);

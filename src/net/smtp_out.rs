@@ -24,6 +24,7 @@ use bytes::Bytes;
 use tokio::time::{Instant, timeout_at};
 
 use super::dns::{Dns, Search};
+use super::meters::OutboundMeters;
 use super::smarthost::{HostName, Scheme, Smarthost};
 use super::tls::Connectors;
 use crate::mail::{Address, DomainName, Timestamp};
@@ -39,7 +40,7 @@ pub use ourselves::Ourselves;
 use errand::Errand;
 use pool::Pool;
 use route::NextHop;
-use sites::{Overall, Sites};
+use sites::{Overall, Site, Sites};
 
 /// How long the reply to the final dot may take. RFC 5321 (section 4.5.3.2.6) has ten minutes; so long waits the sender
 /// of the message as well, and it must get its answer before it gives up.
@@ -95,6 +96,7 @@ struct Shared {
     sites: Sites,
     overall: Overall,
     pool: Arc<Pool>,
+    meters: OutboundMeters,
 }
 
 impl Outbound {
@@ -127,6 +129,7 @@ impl Outbound {
             sites: Sites::new(bounds.site),
             overall: Overall::new(bounds.overall),
             pool: Pool::new(bounds.resting),
+            meters: OutboundMeters::register(),
         };
         Self { shared: Arc::new(shared), budget }
     }
@@ -141,6 +144,16 @@ impl Outbound {
     /// delivery; one that comes later still goes out, on a connection of its own.
     pub async fn close(&self) {
         self.shared.pool.close().await;
+    }
+
+    /// Brings the figures up to date that nothing else changes: how many sites are left alone. For whoever is about to
+    /// read them.
+    pub fn measure(&self) {
+        let now = sites::now();
+        let is_paused = |site: &Site| matches!(site.admit(now), Admit::At(_));
+        let smarthost = self.shared.smarthost.iter().filter(|(_, next_hop)| is_paused(&next_hop.site));
+        let strangers = self.shared.sites.all().into_iter().filter(|site| is_paused(site));
+        self.shared.meters.paused(smarthost.count() + strangers.count());
     }
 
     async fn try_once(&self, delivery: Delivery) -> Outcome {

@@ -1,4 +1,5 @@
-//! What the log says of a transaction and of each delivery: one line each, addresses as [`Redactor`] shows them.
+//! What the log says of a transaction and of each delivery: one line each, addresses as [`Redactor`] shows them. Both are
+//! counted here as well.
 
 use std::time::Duration;
 
@@ -12,6 +13,7 @@ use crate::relay::transaction::TransactionId;
 use crate::smtp::{Failure, Reply, Transaction, Words};
 
 use super::letter::Letter;
+use super::meters::Meters;
 use super::spool::Settled;
 
 /// How long the stages of a transaction took.
@@ -49,15 +51,16 @@ impl Stages {
     }
 }
 
-/// Writes the lines.
+/// Writes the lines, and counts.
 #[derive(Debug)]
 pub(super) struct Journal {
     redactor: Redactor,
+    meters: Meters,
 }
 
 impl Journal {
     pub(super) fn new(redactor: Redactor) -> Self {
-        Self { redactor }
+        Self { redactor, meters: Meters::register() }
     }
 
     /// One line for a transaction.
@@ -68,6 +71,7 @@ impl Journal {
         reply: &Reply,
         stages: &Stages,
     ) {
+        self.meters.transaction(reply, stages.decide, stages.deliver);
         tracing::info!(
             %id,
             from = self.redactor.reverse_path(&transaction.from),
@@ -104,6 +108,7 @@ impl Journal {
 
     /// One line for a delivery.
     pub(super) fn delivery(&self, delivery: &Delivery, outcome: &Outcome, took: Duration) {
+        self.meters.attempt(outcome);
         let to = self.redactor.address(&delivery.to);
         let (id, took_ms) = (delivery.id.as_str(), millis(took));
         match outcome {

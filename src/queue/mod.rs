@@ -11,6 +11,7 @@ mod journal;
 pub mod letter;
 mod lines;
 pub mod memory;
+pub mod meters;
 mod partly;
 mod repeats;
 mod roster;

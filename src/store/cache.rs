@@ -10,6 +10,7 @@ use moka::future::Cache as Bounded;
 
 use super::contract::StoreError;
 use super::marks::{Marks, Slot, Subject};
+use super::meters::LookupMeters;
 
 /// How long an answer is believed at most: the last line of defence, should a change have been missed.
 const TIME_TO_LIVE: Duration = Duration::from_secs(300);
@@ -47,13 +48,14 @@ pub(super) struct Cache<V: Answer> {
     hits: Bounded<V::Key, Dated<V>>,
     misses: Bounded<V::Key, Dated<V>>,
     marks: Arc<Marks>,
+    meters: LookupMeters,
 }
 
 impl<V: Answer> Cache<V> {
     /// Keeps at most `hits` answers, and `misses` that say "none".
-    pub(super) fn new(hits: u64, misses: u64, marks: Arc<Marks>) -> Self {
+    pub(super) fn new(hits: u64, misses: u64, marks: Arc<Marks>, meters: LookupMeters) -> Self {
         let bounded = |entries| Bounded::builder().max_capacity(entries).time_to_live(TIME_TO_LIVE).build();
-        Self { hits: bounded(hits), misses: bounded(misses), marks }
+        Self { hits: bounded(hits), misses: bounded(misses), marks, meters }
     }
 
     /// The answer for `key`, from the cache or by `load`. It is at least as new as this call.
@@ -82,6 +84,12 @@ impl<V: Answer> Cache<V> {
 
     /// The answer for `key` if it is there and fresh.
     pub(super) async fn peek(&self, key: &V::Key) -> Option<V> {
+        let found = self.look(key).await;
+        self.meters.count(found.as_ref());
+        found
+    }
+
+    async fn look(&self, key: &V::Key) -> Option<V> {
         if let Some(hit) = self.hits.get(key).await.and_then(|found| self.if_fresh(found)) {
             return Some(hit);
         }

@@ -109,10 +109,11 @@ pub(super) struct Caches {
 impl Caches {
     pub(super) fn new(options: &Options, marks: &Arc<Marks>) -> Self {
         let (hits, misses) = (options.cache_entries, options.cache_entries / 4);
+        let meters = options.meters.clone();
         Self {
-            domains: Cache::new(DOMAINS, DOMAINS, Arc::clone(marks)),
-            names: Cache::new(hits, misses, Arc::clone(marks)),
-            contacts: Cache::new(hits, misses, Arc::clone(marks)),
+            domains: Cache::new(DOMAINS, DOMAINS, Arc::clone(marks), meters.domains),
+            names: Cache::new(hits, misses, Arc::clone(marks), meters.names),
+            contacts: Cache::new(hits, misses, Arc::clone(marks), meters.contacts),
         }
     }
 }

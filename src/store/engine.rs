@@ -2,13 +2,14 @@
 //!
 //! Reads go through [`Engine`], writes through a [`Transaction`]. Nothing here knows what the tables mean.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Executor, FromRow, MySql, MySqlPool, SqlSafeStr, Sqlite, SqlitePool, mysql::MySqlRow};
 
 use super::changes::Change;
 use super::contract::{Fault, Nature, StoreError, nature};
+use super::meters::QueryMeters;
 use super::statements::Sql;
 use super::turns::{Turn, Turns};
 
@@ -98,8 +99,14 @@ macro_rules! bound {
     }};
 }
 
-/// Pools of connections to one database.
-pub(super) enum Engine {
+/// One database.
+pub(super) struct Engine {
+    pub(super) pools: Pools,
+    meters: QueryMeters,
+}
+
+/// Its connections.
+pub(super) enum Pools {
     /// SQLite has one writer at a time: rows are changed in turns, the schema by `migrator`. Readers see the last commit
     /// (WAL).
     Sqlite { turns: Turns, migrator: SqlitePool, readers: SqlitePool },
@@ -108,19 +115,34 @@ pub(super) enum Engine {
 }
 
 impl Engine {
+    pub(super) fn new(pools: Pools, meters: QueryMeters) -> Self {
+        Self { pools, meters }
+    }
+
     /// All rows of a query.
     pub(super) async fn all<T: Record>(&self, sql: &Sql, values: &[Value<'_>]) -> Result<Vec<T>, StoreError> {
-        in_time(async {
-            Ok(match self {
-                Self::Sqlite { readers, .. } => {
+        let begun = Instant::now();
+        let rows = in_time(async {
+            Ok(match &self.pools {
+                Pools::Sqlite { readers, .. } => {
                     bound!(sqlx::query_as::<Sqlite, T>(sql.sqlite), values).fetch_all(readers).await?
                 }
-                Self::MySql(pool) => {
+                Pools::MySql(pool) => {
                     bound!(sqlx::query_as::<MySql, T>(sql.mysql), values).fetch_all(pool).await?
                 }
             })
         })
-        .await
+        .await;
+        self.meters.reads.record(begun.elapsed());
+        rows
+    }
+
+    /// Does a transaction's work, and notes how long it took.
+    pub(super) async fn timed_change<T>(&self, work: impl Future<Output = T>) -> T {
+        let begun = Instant::now();
+        let result = work.await;
+        self.meters.changes.record(begun.elapsed());
+        result
     }
 
     /// The first row of a query.
@@ -134,9 +156,9 @@ impl Engine {
 
     /// Begins a transaction that may write.
     pub(super) async fn begin(&self) -> Result<Transaction, Fault> {
-        let inner = match self {
-            Self::Sqlite { turns, .. } => Inner::Sqlite(turns.take().await?),
-            Self::MySql(pool) => Inner::MySql(pool.begin().await?),
+        let inner = match &self.pools {
+            Pools::Sqlite { turns, .. } => Inner::Sqlite(turns.take().await?),
+            Pools::MySql(pool) => Inner::MySql(pool.begin().await?),
         };
         Ok(Transaction { inner, changes: Vec::new() })
     }
@@ -144,13 +166,13 @@ impl Engine {
     /// Has the engine parse a statement and look up the tables that it names; one that it has no use for is fine.
     pub(super) async fn prepare(&self, sql: &Sql) -> Result<(), StoreError> {
         in_time(async {
-            match self {
-                Self::Sqlite { .. } if sql.sqlite.is_empty() => {}
-                Self::MySql(_) if sql.mysql.is_empty() => {}
-                Self::Sqlite { migrator, .. } => {
+            match &self.pools {
+                Pools::Sqlite { .. } if sql.sqlite.is_empty() => {}
+                Pools::MySql(_) if sql.mysql.is_empty() => {}
+                Pools::Sqlite { migrator, .. } => {
                     migrator.acquire().await?.prepare(sql.sqlite.into_sql_str()).await?;
                 }
-                Self::MySql(pool) => {
+                Pools::MySql(pool) => {
                     pool.acquire().await?.prepare(sql.mysql.into_sql_str()).await?;
                 }
             }
@@ -161,13 +183,13 @@ impl Engine {
 
     /// Waits until no connection is in use, then closes them.
     pub(super) async fn close(&self) {
-        match self {
-            Self::Sqlite { turns, migrator, readers } => {
+        match &self.pools {
+            Pools::Sqlite { turns, migrator, readers } => {
                 readers.close().await;
                 migrator.close().await;
                 turns.close().await;
             }
-            Self::MySql(pool) => pool.close().await,
+            Pools::MySql(pool) => pool.close().await,
         }
     }
 }

@@ -33,6 +33,7 @@ mod counters;
 mod directory;
 mod engine;
 mod marks;
+mod meters;
 mod mysql;
 mod queue;
 mod registry;
@@ -56,11 +57,13 @@ use changes::Follower;
 use contract::Fault;
 use counters::Counters;
 use directory::Caches;
-use engine::{Engine, Transaction, in_time};
+use engine::{Engine, Pools, Transaction, in_time};
 use marks::Marks;
 use queue::{LastDepth, Notes, Questions};
+use rows::IdRow;
 
 pub use contract::StoreError;
+pub use meters::Meters;
 pub use schema::{Migrated, Schema};
 
 /// How often the changes of other processes are looked for.
@@ -91,11 +94,18 @@ pub struct Options {
     pub connections: u32,
     /// How long a question waits for a connection, and with SQLite for the writer's lock.
     pub patience: Duration,
+    /// Where caches and engine count.
+    pub meters: Meters,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { cache_entries: 32_768, connections: 8, patience: Duration::from_secs(5) }
+        Self {
+            cache_entries: 32_768,
+            connections: 8,
+            patience: Duration::from_secs(5),
+            meters: Meters::default(),
+        }
     }
 }
 
@@ -115,9 +125,9 @@ struct Inner {
 
 impl fmt::Debug for Store {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let engine = match self.0.engine {
-            Engine::Sqlite { .. } => "sqlite",
-            Engine::MySql(_) => "mysql",
+        let engine = match self.0.engine.pools {
+            Pools::Sqlite { .. } => "sqlite",
+            Pools::MySql(_) => "mysql",
         };
         f.debug_struct("Store").field("engine", &engine).finish_non_exhaustive()
     }
@@ -131,10 +141,11 @@ impl Store {
     /// [`StoreError::Unavailable`] when the server does not answer, [`StoreError::Configuration`] when it refuses us or
     /// the file cannot be used.
     pub async fn open(location: &Location, options: &Options) -> Result<Self, StoreError> {
-        let engine = match location {
+        let pools = match location {
             Location::Sqlite(path) => sqlite::open(path, options).await?,
             Location::MySql(url) => mysql::open(url, options).await?,
         };
+        let engine = Engine::new(pools, options.meters.queries.clone());
         let marks = Arc::new(Marks::new());
         let caches = Caches::new(options, &marks);
         let (counters, notes, questions, last_depth) = Default::default();
@@ -185,6 +196,15 @@ impl Store {
         Ok(statements::ALL.len())
     }
 
+    /// Whether the database answers a question now.
+    ///
+    /// # Errors
+    /// When it does not.
+    pub async fn answers(&self) -> Result<(), StoreError> {
+        let _: Option<IdRow> = self.engine().one(&statements::LAST_CHANGE, &[]).await?;
+        Ok(())
+    }
+
     /// Closes the connections; afterwards every question fails with [`StoreError::Unavailable`].
     pub async fn close(&self) {
         self.engine().close().await;
@@ -223,7 +243,8 @@ impl Store {
     {
         let (mut retry, begun) = (0, Instant::now());
         loop {
-            match Box::pin(self.attempt(&work)).await {
+            let attempt = self.engine().timed_change(self.attempt(&work));
+            match Box::pin(attempt).await {
                 Err(Fault::Contended(error)) if retry < RETRIES && begun.elapsed() < RETRY_WITHIN => {
                     tracing::debug!(%error, retry, "a transaction is done again");
                     tokio::time::sleep(pause(retry)).await;

@@ -8,7 +8,7 @@ use sqlx::{Connection, Executor, MySqlConnection};
 
 use super::Options;
 use super::contract::StoreError;
-use super::engine::Engine;
+use super::engine::Pools;
 
 /// Strict, so that a value that does not fit is an error and not another value; short lock waits, since a sender waits
 /// for us; READ COMMITTED, so that what we read after waiting for a lock is what is there now.
@@ -18,7 +18,7 @@ const SESSION: [&str; 3] = [
     "SET SESSION innodb_lock_wait_timeout = 5",
 ];
 
-pub(super) async fn open(url: &SecretString, options: &Options) -> Result<Engine, StoreError> {
+pub(super) async fn open(url: &SecretString, options: &Options) -> Result<Pools, StoreError> {
     let connect = parse(url.expose_secret())?;
     try_out(&connect, options).await?;
     let pool = MySqlPoolOptions::new()
@@ -26,7 +26,7 @@ pub(super) async fn open(url: &SecretString, options: &Options) -> Result<Engine
         .acquire_timeout(options.patience)
         .after_connect(|connection, _| Box::pin(prepare_session(connection)))
         .connect_lazy_with(connect);
-    Ok(Engine::MySql(pool))
+    Ok(Pools::MySql(pool))
 }
 
 /// Reads the URL. Its text never enters an error: it holds the password.

@@ -8,7 +8,7 @@ use sqlx::migrate::{Migrate, MigrateError, Migrator};
 use sqlx::{MySqlConnection, MySqlPool, SqlitePool};
 
 use super::contract::{Nature, StoreError, nature};
-use super::engine::Engine;
+use super::engine::{Engine, Pools};
 
 static SQLITE: Migrator = sqlx::migrate!("migrations/sqlite");
 static MYSQL: Migrator = sqlx::migrate!("migrations/mysql");
@@ -51,9 +51,9 @@ pub struct Migrated {
 }
 
 pub(super) async fn schema(engine: &Engine) -> Result<Schema, StoreError> {
-    let migrator = match engine {
-        Engine::Sqlite { .. } => &SQLITE,
-        Engine::MySql(_) => &MYSQL,
+    let migrator = match &engine.pools {
+        Pools::Sqlite { .. } => &SQLITE,
+        Pools::MySql(_) => &MYSQL,
     };
     let versions: BTreeSet<i64> = migrator.iter().map(|migration| migration.version).collect();
     let wanted = versions.last().copied().unwrap_or(0);
@@ -68,9 +68,9 @@ pub(super) async fn schema(engine: &Engine) -> Result<Schema, StoreError> {
 /// The migrations that the database has, without those that broke off.
 async fn applied(engine: &Engine) -> Result<BTreeSet<i64>, StoreError> {
     const APPLIED: &str = "SELECT version FROM _sqlx_migrations WHERE success = 1";
-    let found = match engine {
-        Engine::Sqlite { migrator, .. } => sqlx::query_scalar(APPLIED).fetch_all(migrator).await,
-        Engine::MySql(pool) => sqlx::query_scalar(APPLIED).fetch_all(pool).await,
+    let found = match &engine.pools {
+        Pools::Sqlite { migrator, .. } => sqlx::query_scalar(APPLIED).fetch_all(migrator).await,
+        Pools::MySql(pool) => sqlx::query_scalar(APPLIED).fetch_all(pool).await,
     };
     match found {
         Ok(versions) => Ok(versions.into_iter().collect()),
@@ -87,9 +87,9 @@ pub(super) async fn migrate(engine: &Engine) -> Result<Migrated, StoreError> {
         )));
     }
     let from = applied(engine).await?.last().copied().unwrap_or(0);
-    match engine {
-        Engine::Sqlite { migrator, .. } => migrate_sqlite(migrator).await?,
-        Engine::MySql(pool) => migrate_mysql(pool).await?,
+    match &engine.pools {
+        Pools::Sqlite { migrator, .. } => migrate_sqlite(migrator).await?,
+        Pools::MySql(pool) => migrate_mysql(pool).await?,
     }
     let to = applied(engine).await?.last().copied().unwrap_or(0);
     Ok(Migrated { from, to })

@@ -9,13 +9,13 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, S
 
 use super::Options;
 use super::contract::{Nature, StoreError, nature};
-use super::engine::Engine;
+use super::engine::Pools;
 use super::turns::Turns;
 
 /// Two processes that make the same file at once are in each other's way for a moment: the switch to WAL does not wait.
 const OPENING_ATTEMPTS: u32 = 20;
 
-pub(super) async fn open(path: &Path, options: &Options) -> Result<Engine, StoreError> {
+pub(super) async fn open(path: &Path, options: &Options) -> Result<Pools, StoreError> {
     create_if_absent(path)?;
     let connect = SqliteConnectOptions::new()
         .filename(path)
@@ -32,7 +32,7 @@ pub(super) async fn open(path: &Path, options: &Options) -> Result<Engine, Store
         .acquire_timeout(options.patience)
         .connect_lazy_with(connect.clone());
     try_out(&migrator).await.map_err(|error| name_file(&error, path))?;
-    Ok(Engine::Sqlite { turns: Turns::new(connect, options.patience), migrator, readers })
+    Ok(Pools::Sqlite { turns: Turns::new(connect, options.patience), migrator, readers })
 }
 
 async fn try_out(pool: &sqlx::SqlitePool) -> Result<(), StoreError> {

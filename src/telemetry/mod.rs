@@ -1,5 +1,7 @@
-//! Logs: where they go and in which form. What goes into them is decided where it happens; addresses pass through
-//! [`crate::relay::redact`] first.
+//! Logs and figures: where they go and in which form. What goes into them is decided where it happens; addresses pass
+//! through [`crate::relay::redact`] before they are logged, and are never in a figure.
+
+pub mod metrics;
 
 use std::io::IsTerminal;
 

@@ -31,6 +31,7 @@ use tokio_util::either::Either;
 use super::errand::Target;
 use super::pool::Key;
 use super::{Connectors, Job, Outcome, Scheme, Settings, TlsMode};
+use crate::net::meters::Secrecy;
 use crate::net::smarthost::HostName;
 use crate::net::tls::server_name;
 use crate::smtp::client::{Action, Channel, Client, Input, Loss, Phase};
@@ -181,6 +182,14 @@ impl Connection {
     /// The host as reports name it.
     pub(super) fn label(&self) -> &str {
         self.client.peer()
+    }
+
+    /// Whether anybody on the way can read it.
+    pub(super) fn secrecy(&self) -> Secrecy {
+        match self.stream {
+            Either::Left(_) => Secrecy::Clear,
+            Either::Right(_) => Secrecy::Tls,
+        }
     }
 
     /// Messages that it was used for.

@@ -110,6 +110,7 @@ impl Errand<'_> {
             debug!(delivery = %self.job.id, host = connection.label(), "the connection had ended");
             return None;
         }
+        self.shared.meters.reused(connection.secrecy());
         Some(self.conclude(connection, answer, tried))
     }
 
@@ -124,6 +125,7 @@ impl Errand<'_> {
         match opened {
             Ok(mut connection) => {
                 self.slot.opened();
+                self.shared.meters.opened(connection.secrecy());
                 // Those that rest are for other hosts of the site.
                 self.shared
                     .pool

@@ -120,6 +120,11 @@ impl Sites {
         self.known.lock().by_domain.get(domain).cloned()
     }
 
+    /// All that are remembered by name.
+    pub(super) fn all(&self) -> Vec<Arc<Site>> {
+        self.known.lock().by_name.values().cloned().collect()
+    }
+
     /// The site, if it is remembered.
     pub(super) fn find(&self, name: &SiteName) -> Option<Arc<Site>> {
         self.known.lock().by_name.get(name).cloned()

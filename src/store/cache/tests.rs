@@ -26,7 +26,7 @@ impl Answer for Number {
 
 fn cache() -> (Arc<Cache<Number>>, Arc<Marks>) {
     let marks = Arc::new(Marks::new());
-    (Arc::new(Cache::new(100, 100, Arc::clone(&marks))), marks)
+    (Arc::new(Cache::new(100, 100, Arc::clone(&marks), LookupMeters::register("names"))), marks)
 }
 
 fn key(name: &str) -> Arc<str> {
@@ -165,4 +165,22 @@ async fn a_key_that_changes_all_the_time_is_still_answered() {
         Ok(Number(Some(1)))
     };
     assert_eq!(cache.get(&key("a"), load).await.unwrap(), Number(Some(1)));
+}
+
+#[tokio::test]
+async fn answers_from_memory_and_others_are_counted() {
+    let recorder = metrics_exporter_prometheus::PrometheusBuilder::new().build_recorder();
+    let (cache, _) = metrics::with_local_recorder(&recorder, cache);
+    let loads = AtomicU32::new(0);
+    for (name, value) in [("a", Some(1)), ("a", Some(1)), ("nobody", None), ("nobody", None), ("a", Some(1))]
+    {
+        read(&cache, name, &loads, value).await;
+    }
+    let shown = recorder.handle().render();
+    for line in [
+        "aliasd_cache_lookups_total{cache=\"names\",answer=\"hit\"} 3",
+        "aliasd_cache_lookups_total{cache=\"names\",answer=\"miss\"} 2",
+    ] {
+        assert!(shown.lines().any(|found| found == line), "{line}\n{shown}");
+    }
 }
