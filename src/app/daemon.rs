@@ -1,4 +1,5 @@
-//! The running daemon: store, intake, listener and transport, started in that order and stopped in the reverse one.
+//! The running daemon: store, intake, listener, transport and HTTP, started in that order and stopped in the reverse one,
+//! but for HTTP, which shows until the end that mail is no longer taken.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -14,17 +15,21 @@ use crate::net::smarthost::HostName;
 use crate::net::smtp_in::{Service, SmtpIn, Times};
 use crate::net::smtp_out::{self, Ourselves, Outbound};
 use crate::queue::memory::MemoryBudget;
+use crate::queue::meters::RecipientMeters;
 use crate::queue::{Client, Intake, Policy, Ports, Scheduler, Station, Transports};
 use crate::relay::keys::Keys;
 use crate::relay::recipient::Recipient;
 use crate::relay::redact::Redactor;
 use crate::relay::retry::Schedule;
 use crate::smtp::{self, ForwardPath, Reply, ReversePath, Transaction};
-use crate::store::Store;
+use crate::store::{self, Store};
+use crate::telemetry::metrics::Metrics;
 
 use super::database::{self, DatabaseError, Migrate};
 use super::descriptors;
+use super::http::{Bound, Http};
 use super::master_key::{self, MasterKeyError};
+use super::status::DaemonStatus;
 use super::surroundings::System;
 
 /// How long the replies and the upkeep may take at the end, after the last delivery.
@@ -52,6 +57,9 @@ pub enum StartError {
     /// A listen address.
     #[error(transparent)]
     Bind(#[from] BindError),
+    /// The address for HTTP.
+    #[error("api.listen: {0}; choose another address, or \"\" for no HTTP")]
+    Http(#[source] BindError),
     /// The smarthost is this daemon.
     #[error(
         "delivery.smarthost: {0} is an address that this server listens on itself: mail would go round in a circle; \
@@ -80,6 +88,8 @@ pub struct Daemon {
     /// Ends after everything that may still count or change.
     keeping: CancellationToken,
     upkeep: JoinHandle<()>,
+    /// Absent when it is switched off.
+    http: Option<Http>,
 }
 
 impl Daemon {
@@ -90,26 +100,50 @@ impl Daemon {
     pub async fn start(settings: &Settings, migrate: Migrate) -> Result<Self, StartError> {
         let master = master_key::read_or_make(&settings.master_key)?;
         let keys = Keys::derive_with_older(&master, &master_key::read_older(&settings.master_key)?);
-        let store = database::open(&settings.database, migrate).await?;
+        let metrics = Metrics::new();
+        let meters = metrics.within(store::Meters::register);
+        let store = database::open(&settings.database, migrate, meters).await?;
         descriptors::make_room(settings.smtp.max_connections);
         let listener = Listener::bind(&settings.smtp.listen)?;
         let addresses = listener.addresses().to_vec();
-        let outbound = outbound(settings, Ourselves::listening_on(&addresses))?;
+        let http = settings.api_listen.map(Bound::bind).transpose().map_err(StartError::Http)?;
+        let outbound = metrics.within(|| outbound(settings, Ourselves::listening_on(&addresses)))?;
         let memory = MemoryBudget::new(settings.delivery.max_memory);
-        let station = station(settings, keys, &store, &outbound, &memory);
+        let station = metrics.within(|| station(settings, keys, &store, &outbound, &memory));
         let (scheduler, scheduling) = Scheduler::start(Arc::clone(&station));
+        let gate = Arc::clone(station.gate());
         let intake = Intake::new(station, scheduler.clone());
-        let server = SmtpIn::new(Door { intake }, Arc::new(session(settings)), memory, Times::default());
+        let server = metrics.within(|| server(settings, intake, memory));
         let (accepting, keeping) = (CancellationToken::new(), CancellationToken::new());
         let serving = tokio::spawn(listener.run(server, limits(settings), accepting.clone()));
-        let upkeep = tokio::spawn(upkeep(store.clone(), keeping.clone()));
-        Ok(Self { addresses, store, accepting, serving, scheduler, scheduling, outbound, keeping, upkeep })
+        let upkeep = tokio::spawn(upkeep(store.clone(), metrics.clone(), keeping.clone()));
+        let listening = (accepting.clone(), serving.abort_handle());
+        let status = DaemonStatus::new(metrics, store.clone(), outbound.clone(), gate, listening);
+        let http = http.map(|bound| bound.serve(Arc::new(status)));
+        Ok(Self {
+            addresses,
+            store,
+            accepting,
+            serving,
+            scheduler,
+            scheduling,
+            outbound,
+            keeping,
+            upkeep,
+            http,
+        })
     }
 
     /// Where it listens.
     #[must_use]
     pub fn addresses(&self) -> &[SocketAddr] {
         &self.addresses
+    }
+
+    /// Where it answers HTTP, if it does.
+    #[must_use]
+    pub fn http_address(&self) -> Option<SocketAddr> {
+        self.http.as_ref().and_then(|http| http.address)
     }
 
     /// Its database.
@@ -125,6 +159,7 @@ impl Daemon {
             _ = &mut self.serving => "listener",
             _ = &mut self.scheduling => "scheduler of the queue",
             _ = &mut self.upkeep => "upkeep of the database",
+            () = http_broken(self.http.as_mut()) => "HTTP listener",
         }
     }
 
@@ -141,12 +176,15 @@ impl Daemon {
         self.outbound.close().await;
         self.keeping.cancel();
         ended("upkeep of the database", self.upkeep).await;
+        if let Some(http) = self.http {
+            http.stop().await;
+        }
         self.store.close().await;
     }
 }
 
 /// Waits for a task; one that panicked is told of.
-async fn ended<T>(what: &str, task: JoinHandle<T>) -> Option<T> {
+pub(super) async fn ended<T>(what: &str, task: JoinHandle<T>) -> Option<T> {
     match task.await {
         Ok(answer) => Some(answer),
         Err(error) => {
@@ -156,9 +194,22 @@ async fn ended<T>(what: &str, task: JoinHandle<T>) -> Option<T> {
     }
 }
 
+async fn http_broken(http: Option<&mut Http>) {
+    match http {
+        Some(http) => http.broken().await,
+        None => std::future::pending().await,
+    }
+}
+
 /// On the heap: the future holds the connections of three loops.
-async fn upkeep(store: Store, stop: CancellationToken) {
-    Box::pin(store.run(stop)).await;
+async fn upkeep(store: Store, metrics: Metrics, stop: CancellationToken) {
+    tokio::join!(Box::pin(store.run(stop.clone())), metrics.keep(stop));
+}
+
+/// What is behind the listener.
+fn server(settings: &Settings, intake: Intake<Real>, memory: Arc<MemoryBudget>) -> Arc<SmtpIn<Door>> {
+    let door = Door { intake, recipients: RecipientMeters::register() };
+    SmtpIn::new(door, Arc::new(session(settings)), memory, Times::default())
 }
 
 fn station(
@@ -252,13 +303,16 @@ impl Ports for Real {
 #[derive(Debug)]
 struct Door {
     intake: Intake<Real>,
+    recipients: RecipientMeters,
 }
 
 impl Service for Door {
     type Recipient = Recipient;
 
     async fn recipient(&self, _: Ends, from: &ReversePath, to: &ForwardPath) -> Result<Recipient, Reply> {
-        self.intake.recipient(from, to).await
+        let answer = self.intake.recipient(from, to).await;
+        self.recipients.count(&answer);
+        answer
     }
 
     async fn message(&self, ends: Ends, transaction: Transaction<Recipient>) -> Reply {

@@ -1,7 +1,7 @@
 //! Opening the database that the configuration names.
 
 use crate::config::Database;
-use crate::store::{Location, Options, Schema, Store, StoreError};
+use crate::store::{Location, Meters, Options, Schema, Store, StoreError};
 
 /// What to do about a schema that is older than this version's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,24 +36,24 @@ pub enum DatabaseError {
     },
 }
 
-/// Opens the database as it is.
+/// Opens the database as it is. What it does counts in `meters`; those of a command that soon ends are the default.
 ///
 /// # Errors
 /// When it cannot be reached or used.
-pub async fn connect(database: &Database) -> Result<Store, DatabaseError> {
+pub async fn connect(database: &Database, meters: Meters) -> Result<Store, DatabaseError> {
     let location = match database {
         Database::Sqlite(path) => Location::Sqlite(path.clone()),
         Database::MySql(url) => Location::MySql(url.clone()),
     };
-    Ok(Store::open(&location, &Options::default()).await?)
+    Ok(Store::open(&location, &Options { meters, ..Options::default() }).await?)
 }
 
-/// Opens the database and sees to its schema.
+/// As [`connect`], and sees to its schema.
 ///
 /// # Errors
 /// When it cannot be reached or its schema does not fit.
-pub async fn open(database: &Database, migrate: Migrate) -> Result<Store, DatabaseError> {
-    let store = connect(database).await?;
+pub async fn open(database: &Database, migrate: Migrate, meters: Meters) -> Result<Store, DatabaseError> {
+    let store = connect(database, meters).await?;
     let may_migrate = migrate == Migrate::Yes || matches!(database, Database::Sqlite(_));
     match store.schema().await? {
         Schema::Current => {}

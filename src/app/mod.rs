@@ -3,7 +3,9 @@
 mod daemon;
 pub mod database;
 mod descriptors;
+mod http;
 pub mod master_key;
+mod status;
 pub mod surroundings;
 
 pub use daemon::{Daemon, StartError};

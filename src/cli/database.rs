@@ -5,7 +5,7 @@ use std::io::Write;
 use crate::app::database::{self, DatabaseError, Migrate};
 use crate::app::surroundings::System;
 use crate::config::Settings;
-use crate::store::StoreError;
+use crate::store::{Meters, StoreError};
 
 use super::administer;
 use super::arguments::AdminCommand;
@@ -20,7 +20,8 @@ pub async fn administer<W: Write>(
     command: AdminCommand,
     out: &mut W,
 ) -> Result<(), Failure> {
-    let store = database::open(&settings.database, Migrate::OnlySqlite).await.map_err(failure)?;
+    let store =
+        database::open(&settings.database, Migrate::OnlySqlite, Meters::default()).await.map_err(failure)?;
     let done = administer::run(command, &store, &System, out).await;
     store.close().await;
     done
@@ -31,7 +32,7 @@ pub async fn administer<W: Write>(
 /// # Errors
 /// [`Failure::TryAgain`] when the database is away.
 pub async fn migrate<W: Write>(settings: &Settings, out: &mut W) -> Result<(), Failure> {
-    let store = database::connect(&settings.database).await.map_err(failure)?;
+    let store = database::connect(&settings.database, Meters::default()).await.map_err(failure)?;
     let migrated = store.migrate().await.map_err(|error| failure(error.into()))?;
     store.close().await;
     if migrated.from == migrated.to {

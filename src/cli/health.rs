@@ -1,4 +1,7 @@
 //! Asks the relay of this configuration whether it answers: a container's health check.
+//!
+//! It asks on the port that mail comes in by, so it holds whatever `api.listen` is. It does not ask `/readyz`: a container
+//! that is not healthy may be ended and started again, which does not bring a database back and loses the sessions.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};

@@ -21,6 +21,7 @@ pub async fn run(settings: Settings, migrate: Migrate) -> Result<(), Failure> {
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut daemon = Daemon::start(&settings, migrate).await?;
     announce(&settings, &daemon);
+    warn_of_settings(&settings);
     tokio::select! {
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}
@@ -41,6 +42,13 @@ fn announce(settings: &Settings, daemon: &Daemon) {
     for address in daemon.addresses() {
         tracing::info!(%address, hostname = %settings.hostname, version = env!("CARGO_PKG_VERSION"), "listening");
     }
+    if let Some(address) = daemon.http_address() {
+        tracing::info!(%address, "answering HTTP: /healthz, /readyz, /metrics");
+    }
+}
+
+/// What starts all the same, but should not stay so.
+fn warn_of_settings(settings: &Settings) {
     if !settings.hostname.as_str().contains('.') {
         tracing::warn!(
             hostname = %settings.hostname,
@@ -61,7 +69,9 @@ impl From<StartError> for Failure {
             StartError::MasterKey(_) | StartError::Loop(_) | StartError::Dns(_) => {
                 Self::Setup(error.to_string())
             }
-            StartError::Bind(_) | StartError::Tls(_) => Self::Refused(error.to_string()),
+            StartError::Bind(_) | StartError::Http(_) | StartError::Tls(_) => {
+                Self::Refused(error.to_string())
+            }
         }
     }
 }

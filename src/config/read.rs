@@ -153,6 +153,11 @@ pub(super) fn socket_address(raw: &Raw<'_>) -> Read<SocketAddr> {
     raw.text().and_then(|text| text.parse().ok()).ok_or_else(|| raw.expected(expected))
 }
 
+/// An address to listen on, or none when the string is empty.
+pub(super) fn socket_address_or_none(raw: &Raw<'_>) -> Read<Option<SocketAddr>> {
+    if raw.text() == Some("") { Ok(None) } else { socket_address(raw).map(Some) }
+}
+
 /// Name servers; the port is 53 unless it is given.
 pub(super) fn servers(raw: &Raw<'_>) -> Read<Vec<SocketAddr>> {
     let expected = "an address, with a port unless it is 53, such as \"127.0.0.1:5353\"";

@@ -30,6 +30,8 @@ pub struct Settings {
     pub database: Database,
     /// Mail coming in.
     pub smtp: Smtp,
+    /// Where HTTP for admins listens, if it does.
+    pub api_listen: Option<SocketAddr>,
     /// Mail going out.
     pub delivery: Delivery,
     /// The file of the key that seals what is at rest, 32 bytes; it may not be there yet.
@@ -126,6 +128,7 @@ impl Meaning<'_> {
             data_dir: self.get(&table::DATA_DIR)?,
             database: self.get(&table::DATABASE_URL)?,
             smtp: self.smtp()?,
+            api_listen: self.get(&table::API_LISTEN)?,
             delivery: self.delivery()?,
             master_key: self.get(&table::MASTER_KEY)?,
             dns_servers: self.get(&table::DNS_SERVERS)?,

@@ -134,13 +134,13 @@ static SUBMISSION_LISTEN: Key<Vec<SocketAddr>> = Key::new(
 )
 .not_yet();
 
-static API_LISTEN: Key<SocketAddr> = Key::new(
+pub(super) static API_LISTEN: Key<Option<SocketAddr>> = Key::new(
     "api.listen",
     r#""127.0.0.1:8025""#,
-    read::socket_address,
-    "Keep it where only you can reach it.",
-)
-.not_yet();
+    read::socket_address_or_none,
+    "Whoever reaches it may read how the server is and how much it does: keep it where only you can reach it.\n\
+     Empty: no HTTP.",
+);
 
 static WEB_LISTEN: Key<Vec<SocketAddr>> =
     Key::new("web.listen", "[]", read::listen, "Such as [\"[::]:80\", \"[::]:443\"].").not_yet();
@@ -355,7 +355,7 @@ pub(super) static SECTIONS: &[Section] = &[
         doc: "Mail from your own mail programs, after a login.",
         keys: &[&SUBMISSION_LISTEN],
     },
-    Section { name: "api", doc: "The HTTP API for admins.", keys: &[&API_LISTEN] },
+    Section { name: "api", doc: "HTTP for admins: /healthz, /readyz and /metrics.", keys: &[&API_LISTEN] },
     Section {
         name: "web",
         doc: "What strangers may reach over HTTP: unsubscribe links, MTA-STS, WKD, ACME. Never the API.",

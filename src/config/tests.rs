@@ -45,6 +45,7 @@ fn every_default_can_be_read_and_means_itself() {
     assert_eq!(defaults.smtp.max_connections_per_ip, 50);
     assert_eq!(defaults.smtp.bare_newline, BareNewline::Reject);
     assert_eq!(defaults.smtp.postmaster, None);
+    assert_eq!(defaults.api_listen, Some("127.0.0.1:8025".parse().unwrap()));
     assert_eq!(defaults.delivery.direct_timeout, Duration::from_secs(20));
     assert!(defaults.delivery.smarthost.is_none());
     assert_eq!(defaults.delivery.max_memory, 256 * 1024 * 1024);
@@ -97,6 +98,13 @@ fn sizes_times_networks_and_addresses_are_read() {
     assert_eq!(read.delivery.max_memory, 3 * 512 * 1024 * 1024);
     assert_eq!(read.dns_servers, ["127.0.0.1:5353".parse().unwrap(), "[::1]:53".parse().unwrap()]);
     assert_eq!(read.trusted_networks, ["192.0.2.0/24".parse().unwrap(), "2001:db8::1/128".parse().unwrap()]);
+}
+
+#[test]
+fn http_can_be_switched_off() {
+    assert_eq!(settings("api.listen = \"\"", &machine()).api_listen, None);
+    let port = settings("api.listen = \"[::1]:80\"", &machine()).api_listen;
+    assert_eq!(port, Some("[::1]:80".parse().unwrap()));
 }
 
 #[test]

@@ -23,6 +23,7 @@ pub mod station;
 #[cfg(test)]
 mod tests;
 
+pub use gate::Gate;
 pub use intake::{Client, Intake};
 pub use scheduler::Scheduler;
 pub use station::{Mode, Policy, Ports, Station, Transports};

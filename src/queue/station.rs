@@ -76,7 +76,7 @@ pub struct Station<P: Ports> {
     /// For those that nobody waits for.
     pub(super) patient: P::Transport,
     pub(super) surroundings: P::Surroundings,
-    pub(super) gate: Gate,
+    pub(super) gate: Arc<Gate>,
     pub(super) memory: Arc<MemoryBudget>,
     pub(super) node: Node,
 }
@@ -104,7 +104,7 @@ impl<P: Ports> Station<P> {
         let mut node = [0; 8];
         surroundings.random(&mut node);
         let Transports { direct, patient } = transports;
-        let (journal, gate) = (Journal::new(redactor), Gate::default());
+        let (journal, gate) = (Journal::new(redactor), Arc::<Gate>::default());
         // Positive, so that it reads well in a table.
         let node = Node(i64::from_be_bytes(node) & i64::MAX);
         Arc::new(Self {
@@ -124,7 +124,7 @@ impl<P: Ports> Station<P> {
 
     /// Whether the queue can be written to.
     #[must_use]
-    pub fn gate(&self) -> &Gate {
+    pub fn gate(&self) -> &Arc<Gate> {
         &self.gate
     }
 

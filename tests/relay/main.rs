@@ -25,6 +25,7 @@ macro_rules! on_both_engines {
 mod letters;
 mod lifecycle;
 mod messages;
+mod metrics;
 mod next_hop;
 mod nodes;
 mod peers;

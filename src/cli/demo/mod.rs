@@ -177,6 +177,10 @@ async fn stay(view: View, stage: &mut Stage) {
     view.quote(&format!("swaks --server {} --from {CONTACT} --to {ALIAS}", stage.relay()));
     view.say("Manage aliases, from the folder where you started this:");
     view.quote(&format!("target/release/aliasd --config {} alias list", stage.config_file().display()));
+    if let Some(address) = stage.http() {
+        view.say("See what it counts:");
+        view.quote(&format!("curl http://{address}/metrics"));
+    }
     view.say("Ctrl-C ends it and removes everything.");
     loop {
         tokio::select! {

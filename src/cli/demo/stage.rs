@@ -96,6 +96,10 @@ impl Stage {
         self.daemon.addresses().iter().map(SocketAddr::to_string).collect()
     }
 
+    pub(super) fn http(&self) -> Option<SocketAddr> {
+        self.daemon.http_address()
+    }
+
     pub(super) fn receiver(&self) -> SocketAddr {
         self.receiver.address
     }
@@ -143,6 +147,7 @@ fn configuration(folder: &Path, receiver: SocketAddr) -> String {
     format!(
         "hostname = \"mx.example.com\"\ndata_dir = {folder:?}\n\
          [smtp]\nlisten = [\"127.0.0.1:0\"]\npostmaster = \"me@example.net\"\n\
+         [api]\nlisten = \"127.0.0.1:0\"\n\
          [delivery]\nsmarthost = \"smtp://{receiver}\"\n\
          [authentication]\ntrusted_networks = [\"127.0.0.0/8\"]\n\
          [telemetry]\nlog = \"warn\"\n"

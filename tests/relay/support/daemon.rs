@@ -20,6 +20,7 @@ pub struct Installation {
     database: Arc<Database>,
     master_key: PathBuf,
     listen: SocketAddr,
+    api: SocketAddr,
     next_hop: SocketAddr,
     trusted_networks: Vec<&'static str>,
 }
@@ -41,6 +42,7 @@ impl Installation {
             folder,
             database: Arc::new(Database::fresh(engine)),
             listen: free_address(),
+            api: free_address(),
             next_hop,
             trusted_networks: Vec::new(),
         };
@@ -62,6 +64,7 @@ impl Installation {
             database: Arc::clone(&self.database),
             master_key: self.master_key.clone(),
             listen: free_address(),
+            api: free_address(),
             next_hop: self.next_hop,
             trusted_networks: self.trusted_networks.clone(),
         };
@@ -72,6 +75,16 @@ impl Installation {
     /// Where it takes mail, once it runs.
     pub fn address(&self) -> SocketAddr {
         self.listen
+    }
+
+    /// Where it answers HTTP, once it runs.
+    pub fn api(&self) -> SocketAddr {
+        self.api
+    }
+
+    /// The value of `database.url`.
+    pub fn database_url(&self) -> String {
+        self.database.url(&self.folder.path().join("data"))
     }
 
     pub fn config_file(&self) -> PathBuf {
@@ -92,6 +105,8 @@ impl Installation {
              [smtp]\n\
              listen = [\"{listen}\"]\n\
              postmaster = \"postmaster@example.net\"\n\
+             [api]\n\
+             listen = \"{api}\"\n\
              [delivery]\n\
              smarthost = \"smtp://{next_hop}\"\n\
              [authentication]\n\
@@ -99,6 +114,7 @@ impl Installation {
             url = self.database.url(&data_dir),
             master_key = self.master_key,
             listen = self.listen,
+            api = self.api,
             next_hop = self.next_hop,
             networks = networks.join(", "),
         );
@@ -158,8 +174,13 @@ impl Installation {
 
     /// Starts the server and waits until it greets.
     pub fn serve(&self) -> Daemon {
+        self.serve_with(&[])
+    }
+
+    /// The same, with these environment variables.
+    pub fn serve_with(&self, environment: &[(&str, &str)]) -> Daemon {
         let mut command = self.command();
-        command.arg("serve");
+        command.arg("serve").envs(environment.iter().copied());
         let mut process = Process::start(&mut command, &self.folder.path().join("serve.log"));
         process.until("aliasd greets", || greets(self.listen));
         Daemon { process, address: self.listen }

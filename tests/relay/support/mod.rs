@@ -4,6 +4,7 @@
 pub mod client;
 pub mod daemon;
 pub mod database;
+pub mod http;
 pub mod postfix;
 pub mod process;
 pub mod sink;
