@@ -72,6 +72,8 @@ def fill_sqlite(path, aliases):
     try:
         connection.executescript(aliasd_rows(aliases))
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    except sqlite3.Error as error:
+        raise Failure(f"{path} does not take the aliases; has a migration changed its tables? {error}") from error
     finally:
         connection.close()
 
