@@ -135,9 +135,7 @@ fn the_environment_overrides_the_file() {
 #[test]
 fn a_later_feature_takes_its_default_in_any_spelling_and_nothing_else() {
     for fine in [
-        "delivery.mode = \"direct\"",
-        "delivery.max_age = \"120h\"",
-        "delivery.lease = \"1m\"",
+        "retention.activity = \"2160h\"",
         "limits.messages_per_alias = \"60/60s\"",
         "smtp.proxy_protocol_from = []",
         "cluster.redis_url = \"\"",
@@ -145,8 +143,7 @@ fn a_later_feature_takes_its_default_in_any_spelling_and_nothing_else() {
         settings(fine, &machine());
     }
     for (later, value) in [
-        ("delivery.mode", "\"queue\""),
-        ("delivery.max_age", "\"4d\""),
+        ("retention.activity", "\"4d\""),
         ("limits.messages_per_alias", "\"0\""),
         ("smtp.tls.key", "\"key.pem\""),
         ("cluster.redis_url", "\"redis://:tops3cret@127.0.0.1\""),

@@ -1,23 +1,23 @@
 //! Which claimed deliveries begin, which wait in memory for others to the same destination, and which go back to the
 //! tables for a while. Pure: the times are given.
 //!
-//! A destination gets as many deliveries at a time as the transport allows it; a few more wait behind them, so that no
-//! place stays unused between two looks at the tables. Whatever is beyond that is put off to a time when it may be its
-//! turn, estimated from the rate at which deliveries to this destination end. So a destination with a long queue neither
-//! keeps the others waiting nor is the same row claimed over and over.
+//! A destination gets as many deliveries at a time as the transport allows it; more wait behind them, so that no place
+//! stays unused between two looks at the tables. Whatever is beyond that is put off for a moment: a second, and longer the
+//! more there are, so that the rows of a destination are not claimed more often than [`SPACING_MILLIS`] apart. So a
+//! destination with a long queue neither keeps the others waiting nor keeps the tables busy.
 
 use std::collections::{HashMap, VecDeque};
 
 use crate::mail::Timestamp;
 
 /// How many wait in memory for one destination.
-const IN_LINE: usize = 32;
+const IN_LINE: usize = 256;
 /// How many wait in memory altogether.
 const IN_ALL_LINES: usize = 4096;
 /// The shortest time for which a row is put off.
 const SOON_MILLIS: i64 = 1_000;
-/// The bounds of the estimated time between two ends of deliveries.
-const INTERVAL_MILLIS: std::ops::RangeInclusive<i64> = 1..=5_000;
+/// Between two rows of one destination that are put off.
+const SPACING_MILLIS: i64 = 1;
 /// Destinations that are remembered although nothing is going on with them.
 const REMEMBERED: usize = 10_000;
 
@@ -35,20 +35,11 @@ struct Line<T> {
     waiting: VecDeque<T>,
     /// Until then rows have been put off.
     put_off_until: Timestamp,
-    last_end: Option<Timestamp>,
-    /// Milliseconds between two ends, averaged.
-    interval: i64,
 }
 
 impl<T> Line<T> {
     fn new() -> Self {
-        Self {
-            active: 0,
-            waiting: VecDeque::new(),
-            put_off_until: Timestamp::EPOCH,
-            last_end: None,
-            interval: 100,
-        }
+        Self { active: 0, waiting: VecDeque::new(), put_off_until: Timestamp::EPOCH }
     }
 
     fn is_idle(&self, now: Timestamp) -> bool {
@@ -93,9 +84,8 @@ impl<T> Lines<T> {
     /// When a delivery may have its turn that finds no room.
     pub(super) fn put_off(&mut self, site: i64, now: Timestamp) -> Timestamp {
         let line = self.line(site, now);
-        // Twice as dense as they end, so that a destination that gets faster does not wait for us.
-        let at = line.put_off_until.as_millis().max(now.as_millis() + SOON_MILLIS) + line.interval / 2;
-        line.put_off_until = Timestamp::from_millis(at);
+        let soonest = (now.as_millis() + SOON_MILLIS).max(line.put_off_until.as_millis());
+        line.put_off_until = Timestamp::from_millis(soonest + SPACING_MILLIS);
         line.put_off_until
     }
 
@@ -117,11 +107,6 @@ impl<T> Lines<T> {
     pub(super) fn ended(&mut self, site: i64, allowed: impl FnOnce(&T) -> u32, now: Timestamp) -> Option<T> {
         let line = self.line(site, now);
         line.active = line.active.saturating_sub(1);
-        if let Some(last) = line.last_end.replace(now) {
-            let since =
-                (now.as_millis() - last.as_millis()).clamp(*INTERVAL_MILLIS.start(), *INTERVAL_MILLIS.end());
-            line.interval = (line.interval * 7 + since + 4) / 8;
-        }
         let allowed = allowed(line.waiting.front()?);
         if line.active >= allowed {
             return None;
@@ -180,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn what_finds_no_room_is_spread_over_the_time_that_it_takes() {
+    fn what_finds_no_room_is_put_off_one_after_the_other() {
         let mut lines = Lines::default();
         for delivery in 0..=IN_LINE {
             assert!(!matches!(lines.offer(1, delivery, 1, at(0)), Offer::Later(..)));
@@ -189,12 +174,7 @@ mod tests {
             Offer::Later(_, at) => at.as_millis(),
             other => panic!("{other:?}"),
         };
-        let (first, second) = (put_off(), put_off());
-        assert!(first > SOON_MILLIS && second > first, "{first} {second}");
-        for end in 1..100 {
-            lines.ended(1, |_| 0, at(end * 4_000));
-        }
-        assert!(lines.sites[&1].interval > 3_000, "slow by now");
+        assert_eq!([put_off(), put_off(), put_off()], [1001, 1002, 1003]);
     }
 
     #[test]
