@@ -32,4 +32,5 @@ mod peers;
 mod postfix;
 mod refusals;
 mod reports;
+#[path = "../support/mod.rs"]
 mod support;

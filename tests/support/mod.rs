@@ -1,5 +1,5 @@
-//! The peers of the relay's tests: the real daemon, a real Postfix, a real MariaDB, a server that records what it is
-//! handed, and a client that sends exact bytes. What is not real here is only what a test has to look into.
+//! The peers of the tests that run the whole relay: the real daemon, a real Postfix, a real MariaDB, a server that records
+//! what it is handed, and a client that sends exact bytes. What is not real here is only what a test has to look into.
 
 pub mod client;
 pub mod daemon;
