@@ -33,4 +33,5 @@ mod postfix;
 mod refusals;
 mod reports;
 #[path = "../support/mod.rs"]
+#[expect(dead_code, reason = "the tests of durability use the rest of it")]
 mod support;

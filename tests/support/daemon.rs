@@ -19,10 +19,12 @@ pub struct Installation {
     folder: TempDir,
     database: Arc<Database>,
     master_key: PathBuf,
+    hostname: &'static str,
     listen: SocketAddr,
     api: SocketAddr,
     next_hop: SocketAddr,
     trusted_networks: Vec<&'static str>,
+    delivery: String,
 }
 
 impl Installation {
@@ -41,10 +43,12 @@ impl Installation {
             master_key: folder.path().join("data/master.key"),
             folder,
             database: Arc::new(Database::fresh(engine)),
+            hostname: "mx.example.com",
             listen: free_address(),
             api: free_address(),
             next_hop,
             trusted_networks: Vec::new(),
+            delivery: String::new(),
         };
         installation.write_config();
         installation
@@ -57,16 +61,24 @@ impl Installation {
         self
     }
 
-    /// A second node: other ports and folders, the same database and master key.
+    /// Other lines for the section `delivery` of the configuration; the next start reads them.
+    pub fn set_delivery(&mut self, lines: &str) {
+        lines.clone_into(&mut self.delivery);
+        self.write_config();
+    }
+
+    /// A second node: another name, other ports and folders, the same database and master key.
     pub fn another_node(&self) -> Self {
         let node = Self {
             folder: TempDir::with_prefix("aliasd-").expect("a temporary folder"),
             database: Arc::clone(&self.database),
             master_key: self.master_key.clone(),
+            hostname: "mx2.example.com",
             listen: free_address(),
             api: free_address(),
             next_hop: self.next_hop,
             trusted_networks: self.trusted_networks.clone(),
+            delivery: self.delivery.clone(),
         };
         node.write_config();
         node
@@ -87,8 +99,18 @@ impl Installation {
         self.database.url(&self.folder.path().join("data"))
     }
 
+    /// Its name in `EHLO`.
+    pub fn hostname(&self) -> &'static str {
+        self.hostname
+    }
+
     pub fn config_file(&self) -> PathBuf {
         self.folder.path().join("aliasd.toml")
+    }
+
+    /// What its servers have logged, one after the other.
+    pub fn log_file(&self) -> PathBuf {
+        self.folder.path().join("serve.log")
     }
 
     fn write_config(&self) {
@@ -96,7 +118,7 @@ impl Installation {
         let networks: Vec<String> =
             self.trusted_networks.iter().map(|network| format!("{network:?}")).collect();
         let text = format!(
-            "hostname = \"mx.example.com\"\n\
+            "hostname = {hostname:?}\n\
              data_dir = {data_dir:?}\n\
              [database]\n\
              url = {url:?}\n\
@@ -109,8 +131,11 @@ impl Installation {
              listen = \"{api}\"\n\
              [delivery]\n\
              smarthost = \"smtp://{next_hop}\"\n\
+             {delivery}\n\
              [authentication]\n\
              trusted_networks = [{networks}]\n",
+            hostname = self.hostname,
+            delivery = self.delivery,
             url = self.database.url(&data_dir),
             master_key = self.master_key,
             listen = self.listen,
@@ -179,10 +204,20 @@ impl Installation {
 
     /// The same, with these environment variables.
     pub fn serve_with(&self, environment: &[(&str, &str)]) -> Daemon {
+        let mut daemon = self.start_with(environment);
+        daemon.process.until("aliasd greets", || greets(self.listen));
+        daemon
+    }
+
+    /// Starts the server and does not wait.
+    pub fn start(&self) -> Daemon {
+        self.start_with(&[])
+    }
+
+    fn start_with(&self, environment: &[(&str, &str)]) -> Daemon {
         let mut command = self.command();
         command.arg("serve").envs(environment.iter().copied());
-        let mut process = Process::start(&mut command, &self.folder.path().join("serve.log"));
-        process.until("aliasd greets", || greets(self.listen));
+        let process = Process::start(&mut command, &self.log_file());
         Daemon { process, address: self.listen }
     }
 
@@ -248,6 +283,14 @@ impl Daemon {
     /// What it has logged so far.
     pub fn log(&self) -> String {
         self.process.log()
+    }
+
+    /// Ends it with SIGKILL, and returns when it is gone.
+    ///
+    /// # Panics
+    /// When it has ended before, by itself.
+    pub fn kill(mut self) {
+        self.process.must_run("it is killed");
     }
 
     /// Asks it to stop; it must end in its order.

@@ -1,5 +1,6 @@
 //! A child process that does not outlive its test.
 
+use std::fs::File;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -13,9 +14,9 @@ pub struct Process {
 }
 
 impl Process {
-    /// Starts `command` as the head of a process group of its own.
+    /// Starts `command` as the head of a process group of its own. It adds to the log of an earlier start.
     pub fn start(command: &mut Command, log: &Path) -> Self {
-        let output = std::fs::File::create(log).expect("a log file");
+        let output = File::options().create(true).append(true).open(log).expect("a log file");
         let errors = output.try_clone().expect("a log file");
         command.stdin(Stdio::null()).stdout(output).stderr(errors).process_group(0);
         let child = command.spawn().unwrap_or_else(|error| panic!("{command:?} cannot be started: {error}"));
@@ -29,13 +30,19 @@ impl Process {
     pub fn until<T>(&mut self, what: &str, mut ready: impl FnMut() -> Option<T>) -> T {
         eventually(what, || {
             let answer = ready();
-            if answer.is_none()
-                && let Some(status) = self.child.try_wait().expect("a child of ours")
-            {
-                panic!("ended with {status} while it should have come to this: {what}\n{}", self.log());
+            if answer.is_none() {
+                self.must_run(what);
             }
             answer
         })
+    }
+
+    /// # Panics
+    /// With the log, when the process has ended.
+    pub fn must_run(&mut self, what: &str) {
+        if let Some(status) = self.child.try_wait().expect("a child of ours") {
+            panic!("ended with {status} while it should have come to this: {what}\n{}", self.log());
+        }
     }
 
     /// Asks it to stop and waits until it has.
