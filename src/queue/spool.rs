@@ -183,6 +183,7 @@ pub enum Settled {
 
 /// A row as an admin sees it.
 #[derive(Debug, Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "facts that have nothing to do with one another")]
 pub struct Listed {
     /// The row.
     pub id: DeliveryId,
@@ -204,6 +205,14 @@ pub struct Listed {
     pub size: u64,
     /// When the transaction was accepted.
     pub created_at: Timestamp,
+    /// When it is given up.
+    pub expires_at: Timestamp,
+    /// As in [`Claimed::delay_reported`].
+    pub delay_reported: bool,
+    /// As in [`NewDelivery::accepted`].
+    pub accepted: bool,
+    /// As in [`NewDelivery::blamed`].
+    pub blamed: bool,
 }
 
 /// What an admin does to a row.

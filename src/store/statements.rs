@@ -161,7 +161,8 @@ macro_rules! claimed_columns {
 }
 macro_rules! listed_columns {
     () => {
-        "id, transaction_id, sealed, sealed_reply, state, uncertain, owner, attempts, next_attempt_at, size, created_at"
+        "id, transaction_id, sealed, sealed_reply, state, uncertain, owner, attempts, next_attempt_at, size, created_at, \
+            expires_at, delay_reported, accepted, blamed"
     };
 }
 

@@ -124,6 +124,7 @@ pub(super) struct OwnedRow {
 
 /// A row as an admin sees it.
 #[derive(Debug, FromRow)]
+#[expect(clippy::struct_excessive_bools, reason = "columns")]
 pub(super) struct ListedRow {
     id: i64,
     transaction_id: Vec<u8>,
@@ -136,6 +137,10 @@ pub(super) struct ListedRow {
     next_attempt_at: i64,
     size: i64,
     created_at: i64,
+    expires_at: i64,
+    delay_reported: bool,
+    accepted: bool,
+    blamed: bool,
 }
 
 impl ListedRow {
@@ -152,6 +157,10 @@ impl ListedRow {
             next_attempt_at: Timestamp::from_millis(self.next_attempt_at),
             size: size(self.size),
             created_at: Timestamp::from_millis(self.created_at),
+            expires_at: Timestamp::from_millis(self.expires_at),
+            delay_reported: self.delay_reported,
+            accepted: self.accepted,
+            blamed: self.blamed,
         })
     }
 }
