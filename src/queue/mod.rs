@@ -6,6 +6,7 @@ mod decide;
 mod direct;
 mod gate;
 mod gather;
+pub mod inspect;
 pub mod intake;
 mod journal;
 pub mod letter;
