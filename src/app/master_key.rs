@@ -105,7 +105,11 @@ fn read_up_to(path: &Path, most: usize) -> std::io::Result<Zeroizing<Vec<u8>>> {
     Ok(bytes)
 }
 
-fn read(path: &Path) -> Result<MasterKey, MasterKeyError> {
+/// Reads the key, and never makes one.
+///
+/// # Errors
+/// When it is not there, cannot be read, or is no key.
+pub fn read(path: &Path) -> Result<MasterKey, MasterKeyError> {
     let failed = |source| MasterKeyError::Io { path: path.into(), doing: "read", source };
     let bytes = read_up_to(path, MASTER_KEY_LENGTH).map_err(failed)?;
     match <[u8; MASTER_KEY_LENGTH]>::try_from(bytes.as_slice()) {

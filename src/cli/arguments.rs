@@ -2,6 +2,8 @@
 
 #![expect(missing_docs, reason = "what a flattened field is stands at its type")]
 
+mod queue;
+
 use std::path::PathBuf;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
@@ -13,6 +15,8 @@ use crate::mail::{Address, DomainName};
 use crate::relay::alias::{Mode, NameFormat, Refusal};
 
 use super::expiry::Expiry;
+
+pub use queue::{Deliveries, QueueCommand};
 
 /// An email-alias relay: mail for your aliases reaches your mailbox, and your replies leave as the alias.
 #[derive(Debug, Clone, PartialEq, Eq, Parser)]
@@ -47,6 +51,9 @@ pub enum Command {
     Config(ConfigCommand),
     #[command(flatten)]
     Admin(AdminCommand),
+    /// The queue: messages that are still to be delivered
+    #[command(subcommand)]
+    Queue(QueueCommand),
     /// Ask the running relay for its banner: exit status 0 when it answers
     Health,
     /// Print a script for command completion

@@ -9,6 +9,7 @@ pub mod expiry;
 pub mod failure;
 pub mod health;
 pub mod output;
+pub mod queue;
 pub mod serve;
 mod views;
 
@@ -62,6 +63,7 @@ async fn dispatch(arguments: Arguments) -> Result<(), Failure> {
         Command::Config(ConfigCommand::Default) => write!(out, "{}", config::default_file())?,
         Command::Config(ConfigCommand::Show) => write!(out, "{}", loaded()?.show())?,
         Command::Admin(command) => database::administer(&loaded()?.settings, command, &mut out).await?,
+        Command::Queue(command) => queue::run(&loaded()?.settings, command, &mut out).await?,
         Command::Health => health::run(&loaded()?.settings.smtp.listen)?,
         Command::Completions { shell } => completions(shell, &mut out)?,
     }

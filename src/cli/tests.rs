@@ -6,6 +6,7 @@ use clap_complete::Shell;
 
 use crate::admin::local_part::Kind;
 use crate::mail::{Address, DomainName, Timestamp};
+use crate::queue::inspect::Standing;
 use crate::relay::alias::{Mode, NameFormat, Refusal};
 
 use super::arguments::*;
@@ -294,6 +295,38 @@ fn contacts_are_managed() {
 }
 
 #[test]
+fn the_queue_is_looked_at() {
+    let list = |state, domain, limit, form| Command::Queue(QueueCommand::List { state, domain, limit, form });
+    let show = |form| Command::Queue(QueueCommand::Show { id: 7, form });
+    check(vec![
+        ("queue list", list(None, None, None, PLAIN)),
+        ("queue list --json --limit 20", list(None, None, Some(20), JSON)),
+        ("queue list --state in_flight", list(Some(Standing::InFlight), None, None, PLAIN)),
+        ("queue list --domain Example.net", list(None, Some(domain("example.net")), None, PLAIN)),
+        ("queue show 7", show(PLAIN)),
+        ("queue show 7 --json", show(JSON)),
+    ]);
+}
+
+#[test]
+fn deliveries_are_ordered_about() {
+    let these = |ids: &[i64]| Deliveries { ids: ids.to_vec(), all: false };
+    let all = || Deliveries { ids: Vec::new(), all: true };
+    let drop = |ids: &[i64]| Command::Queue(QueueCommand::Drop { ids: ids.to_vec() });
+    check(vec![
+        ("queue retry 7", Command::Queue(QueueCommand::Retry(these(&[7])))),
+        ("queue retry 7 8 9", Command::Queue(QueueCommand::Retry(these(&[7, 8, 9])))),
+        ("queue retry --all", Command::Queue(QueueCommand::Retry(all()))),
+        ("queue hold 7", Command::Queue(QueueCommand::Hold(these(&[7])))),
+        ("queue hold --all", Command::Queue(QueueCommand::Hold(all()))),
+        ("queue release 7 8", Command::Queue(QueueCommand::Release(these(&[7, 8])))),
+        ("queue release --all", Command::Queue(QueueCommand::Release(all()))),
+        ("queue drop 7", drop(&[7])),
+        ("queue drop 7 8", drop(&[7, 8])),
+    ]);
+}
+
+#[test]
 fn what_makes_no_sense_is_refused() {
     for line in [
         "aliasd",
@@ -316,6 +349,19 @@ fn what_makes_no_sense_is_refused() {
         "aliasd alias set shop@example.com --name Jane --no-name",
         "aliasd alias set shop@example.com --pin --unpin",
         "aliasd contact add shop@example.com",
+        "aliasd queue",
+        "aliasd queue list --state frozen",
+        "aliasd queue list --limit 0",
+        "aliasd queue show",
+        "aliasd queue show x",
+        "aliasd queue show 7 8",
+        "aliasd queue retry",
+        "aliasd queue retry 0",
+        "aliasd queue retry -1",
+        "aliasd queue retry 7 --all",
+        "aliasd queue hold 9223372036854775808",
+        "aliasd queue drop",
+        "aliasd queue drop --all",
         "aliasd completions",
     ] {
         assert!(parse(line).is_err_and(|e| e.use_stderr()), "{line}");
