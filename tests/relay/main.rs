@@ -30,6 +30,7 @@ mod next_hop;
 mod nodes;
 mod peers;
 mod postfix;
+mod queue_commands;
 mod refusals;
 mod reports;
 #[path = "../support/mod.rs"]

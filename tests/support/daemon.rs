@@ -2,7 +2,7 @@
 
 use std::io::{BufRead, BufReader};
 use std::net::{SocketAddr, TcpStream};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 
@@ -61,6 +61,13 @@ impl Installation {
         self
     }
 
+    /// With this line in the section `[delivery]`.
+    pub fn delivering(mut self, line: &str) -> Self {
+        let lines = format!("{}{line}\n", self.delivery);
+        self.set_delivery(&lines);
+        self
+    }
+
     /// Other lines for the section `delivery` of the configuration; the next start reads them.
     pub fn set_delivery(&mut self, lines: &str) {
         lines.clone_into(&mut self.delivery);
@@ -104,6 +111,11 @@ impl Installation {
         self.hostname
     }
 
+    /// The file of the master key; made when the daemon starts.
+    pub fn master_key(&self) -> &Path {
+        &self.master_key
+    }
+
     pub fn config_file(&self) -> PathBuf {
         self.folder.path().join("aliasd.toml")
     }
@@ -142,6 +154,7 @@ impl Installation {
             api = self.api,
             next_hop = self.next_hop,
             networks = networks.join(", "),
+            delivery = self.delivery.join("\n"),
         );
         std::fs::write(self.config_file(), text).expect("a configuration file");
     }

@@ -116,7 +116,7 @@ pub struct Sink {
 }
 
 struct State {
-    script: Script,
+    script: Mutex<Script>,
     record: Mutex<Record>,
     changed: Condvar,
 }
@@ -132,7 +132,8 @@ impl Sink {
     pub fn start(script: Script) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a loopback port");
         let address = listener.local_addr().expect("a bound socket");
-        let state = Arc::new(State { script, record: Mutex::default(), changed: Condvar::new() });
+        let state =
+            Arc::new(State { script: Mutex::new(script), record: Mutex::default(), changed: Condvar::new() });
         let shared = Arc::clone(&state);
         std::thread::spawn(move || accept(&listener, &shared));
         Self { address, state }
@@ -140,6 +141,11 @@ impl Sink {
 
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// From now on it behaves like this, also in sessions that are open.
+    pub fn become_one_that(&self, script: Script) {
+        *self.state.script.lock().expect(NOT_POISONED) = script;
     }
 
     /// The next message that was taken; waits for it.
@@ -180,6 +186,10 @@ const NOT_POISONED: &str = "no thread of the sink panics with the record in its 
 impl State {
     fn record(&self) -> MutexGuard<'_, Record> {
         self.record.lock().expect(NOT_POISONED)
+    }
+
+    fn script(&self) -> Script {
+        self.script.lock().expect(NOT_POISONED).clone()
     }
 }
 
@@ -236,7 +246,7 @@ impl Session {
 
     fn command(&mut self, verb: &str, argument: &str) -> Result<(), Over> {
         match verb {
-            "EHLO" if self.state.script.knows_ehlo => self.ehlo(),
+            "EHLO" if self.state.script().knows_ehlo => self.ehlo(),
             "HELO" => self.say("250 sink.example.net"),
             "MAIL" => {
                 self.begin(path(argument));
@@ -264,7 +274,7 @@ impl Session {
 
     fn ehlo(&mut self) -> Result<(), Over> {
         let offered: Vec<&str> =
-            std::iter::once("sink.example.net").chain(self.state.script.extensions.clone()).collect();
+            std::iter::once("sink.example.net").chain(self.state.script().extensions).collect();
         let last = offered.len() - 1;
         let lines: Vec<String> = offered
             .iter()
@@ -275,7 +285,7 @@ impl Session {
     }
 
     fn rcpt(&mut self, argument: &str) -> Result<(), Over> {
-        if self.follow(self.state.script.answer_to_rcpt(argument))? {
+        if self.follow(self.state.script().answer_to_rcpt(argument))? {
             self.transaction.recipients.push(path(argument));
             self.say("250 2.1.5 recipient noted")?;
         }
@@ -289,11 +299,11 @@ impl Session {
         self.say("354 go ahead")?;
         // The client is in the middle of sending when the script's answer comes.
         self.stream.fill_buf()?;
-        if !self.follow(self.state.script.at_data)? {
+        if !self.follow(self.state.script().at_data)? {
             return Err(Over);
         }
         self.transaction.message = self.read_message()?;
-        if self.follow(self.state.script.at_dot)? {
+        if self.follow(self.state.script().at_dot)? {
             let taken = self.transaction.clone();
             // On record before the answer: whoever sees the 250 finds the message.
             self.state.record().taken.push_back(taken);
