@@ -100,6 +100,7 @@ fn the_queue_is_listed_with_its_fields(engine: Engine) {
     let id = item["id"].to_string();
     let shown = aliasd.ask(&["queue", "show", &id]);
     assert_eq!((&shown["kind"], &shown["reports_to"]), (&"forward".into(), &CONTACT.into()));
+    assert!(shown["next_attempt_at"].as_str() < shown["expires_at"].as_str(), "{shown}");
     let shown = aliasd.run(&["queue", "show", &id]).succeeded();
     for part in [MAILBOX, ALIAS, CONTACT, "come back later", &transaction] {
         assert!(shown.contains(part), "{part} is missing in:\n{shown}");
