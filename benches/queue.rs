@@ -2,8 +2,9 @@
 //!
 //!     cargo bench --bench queue
 //!
-//! Prints operations a second for commits of 10 KB bodies and of new contacts by 1, 16 and 64 callers at once, and the
-//! median time of what the scheduler and an admin ask, with 200 and with 200,000 deliveries in the queue.
+//! Prints operations a second for commits of 10 KB bodies and of new contacts by 1, 16 and 64 callers at once, for whole
+//! lives of messages (claimed from the queue, and worked on from the start), and the median time of what the scheduler
+//! and an admin ask, with 200 and with 200,000 deliveries in the queue.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -13,13 +14,16 @@ use std::time::{Duration, Instant};
 use aliasd::admin::Registry;
 use aliasd::admin::records::NewAlias;
 use aliasd::mail::{Address, Timestamp};
-use aliasd::queue::spool::{Claimed, NewDelivery, NewQueued, Node, Order, Settlement, Spool, State, Which};
+use aliasd::queue::spool::{
+    Claimed, DeliveryId, NewDelivery, NewQueued, Node, Order, Settlement, Spool, State, Which,
+};
 use aliasd::relay::alias::{AccountId, Alias, Lookup, Mode};
 use aliasd::relay::ports::{Directory, WantedContact};
 use aliasd::relay::transaction::TransactionId;
 use aliasd::store::{Location, Options, Store};
 use secrecy::SecretString;
 use sqlx::{AssertSqlSafe, Connection, Executor, MySqlConnection};
+use tokio::sync::mpsc;
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
@@ -28,6 +32,8 @@ const CALLERS: [usize; 3] = [1, 16, 64];
 const BODY: usize = 10 * 1024;
 const HEAD: usize = 1024;
 const NODE: Node = Node(1);
+/// What is settled at once at most.
+const BATCH: usize = 256;
 const LEASE: Duration = Duration::from_secs(60);
 
 #[tokio::main(flavor = "multi_thread", worker_threads = 2)]
@@ -76,6 +82,10 @@ async fn measure(engine: &str, location: &Location) -> Result<(), Failure> {
     for callers in CALLERS {
         let rate = rate(callers, || work(&store)).await?;
         println!("  enqueue, claim, settle, {callers:2} at once: {rate:7.0}/s");
+    }
+    for callers in CALLERS {
+        let rate = rate_of_owned(&store, callers).await?;
+        println!("  enqueue owned, settle in batches, {callers:2} at once: {rate:7.0}/s");
     }
     store.order(Order::Drop, Which::All, now()).await?;
     for rows in [200, 200_000] {
@@ -145,6 +155,44 @@ async fn work(store: &Store) -> Result<(), Failure> {
     Ok(())
 }
 
+/// How often a second a message comes in that is worked on from the start, and is settled together with those that were
+/// delivered in the meantime.
+async fn rate_of_owned(store: &Store, callers: usize) -> Result<f64, Failure> {
+    let (delivered, waiting) = mpsc::channel(BATCH);
+    let settling = tokio::spawn(settle(store.clone(), waiting));
+    let work = || async {
+        let enqueued = store.enqueue(vec![owned()]).await?;
+        for id in enqueued.into_iter().flat_map(|enqueued| enqueued.deliveries) {
+            delivered.send(id).await?;
+        }
+        Ok::<_, Failure>(())
+    };
+    let rate = rate(callers, work).await?;
+    drop(delivered);
+    settling.await??;
+    Ok(rate)
+}
+
+async fn settle(store: Store, mut waiting: mpsc::Receiver<DeliveryId>) -> Result<(), Failure> {
+    let mut ids = Vec::new();
+    while waiting.recv_many(&mut ids, BATCH).await > 0 {
+        let settled = store.settle_delivered(NODE, &ids).await?;
+        assert_eq!(settled.len(), ids.len(), "they are ours");
+        ids.clear();
+    }
+    Ok(())
+}
+
+fn owned() -> NewQueued {
+    let mut message = message(1);
+    for delivery in &mut message.deliveries {
+        delivery.owner = Some(NODE);
+        delivery.attempts = 1;
+        delivery.next_attempt_at = Timestamp::from_millis(now().as_millis() + LEASE.as_millis() as i64);
+    }
+    message
+}
+
 async fn fill(store: &Store, rows: usize) -> Result<(), Failure> {
     const SHARED: usize = 100;
     let there = store.list(now(), None, 1000).await?.len();
@@ -167,6 +215,9 @@ async fn print_times(store: &Store, rows: usize) -> Result<(), Failure> {
     println!("  with {rows} deliveries: claim of 100 {:.2?}", median(claims));
     let next = times(|| async { store.next_due().await.map(drop) }).await?;
     let page = times(|| async { store.list(now(), None, 100).await.map(drop) }).await?;
+    let enqueue = times(|| async { store.enqueue(vec![message(1)]).await.map(drop) }).await?;
+    let settle = time_of_settling(store).await?;
+    println!("    enqueue {enqueue:.2?}, settle 50 delivered {settle:.2?}");
     let begun = Instant::now();
     store.depth().await?;
     println!(
@@ -174,6 +225,18 @@ async fn print_times(store: &Store, rows: usize) -> Result<(), Failure> {
         begun.elapsed()
     );
     Ok(())
+}
+
+async fn time_of_settling(store: &Store) -> Result<Duration, Failure> {
+    let mut taken = Vec::new();
+    for _ in 0..15 {
+        let enqueued = store.enqueue(vec![owned(); 50]).await?;
+        let ids: Vec<_> = enqueued.into_iter().flat_map(|enqueued| enqueued.deliveries).collect();
+        let begun = Instant::now();
+        store.settle_delivered(NODE, &ids).await?;
+        taken.push(begun.elapsed());
+    }
+    Ok(median(taken))
 }
 
 async fn times<F, E>(work: impl Fn() -> F) -> Result<Duration, Failure>
