@@ -59,7 +59,7 @@ use counters::Counters;
 use directory::Caches;
 use engine::{Engine, Pools, Transaction, in_time};
 use marks::Marks;
-use queue::{LastDepth, Notes, Questions};
+use queue::{LastDepth, Lines, Notes};
 use rows::IdRow;
 
 pub use contract::StoreError;
@@ -119,7 +119,7 @@ struct Inner {
     caches: Caches,
     counters: Counters,
     notes: Notes,
-    questions: Questions,
+    lines: Lines,
     last_depth: LastDepth,
 }
 
@@ -148,8 +148,9 @@ impl Store {
         let engine = Engine::new(pools, options.meters.queries.clone());
         let marks = Arc::new(Marks::new());
         let caches = Caches::new(options, &marks);
-        let (counters, notes, questions, last_depth) = Default::default();
-        Ok(Self(Arc::new(Inner { engine, marks, caches, counters, notes, questions, last_depth })))
+        let lines = Lines::new(&engine);
+        let (counters, notes, last_depth) = Default::default();
+        Ok(Self(Arc::new(Inner { engine, marks, caches, counters, notes, lines, last_depth })))
     }
 
     /// How the tables stand to this version.
@@ -222,8 +223,8 @@ impl Store {
         &self.0.notes
     }
 
-    fn questions(&self) -> &Questions {
-        &self.0.questions
+    fn lines(&self) -> &Lines {
+        &self.0.lines
     }
 
     fn last_depth(&self) -> &LastDepth {

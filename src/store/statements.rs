@@ -26,15 +26,39 @@ macro_rules! sql {
             mysql: concat!($text, " ON DUPLICATE KEY UPDATE id = id"),
         }
     };
-    (remember $text:expr) => {
+    // MySQL would rather read a small table from end to end, and lock every row of it, those of others too.
+    (update_by_id $table:literal, $change:expr, $keys:expr) => {
+        Sql {
+            sqlite: concat!("UPDATE ", $table, " SET ", $change, "id IN ", $keys),
+            mysql: concat!("UPDATE ", $table, " FORCE INDEX (PRIMARY) SET ", $change, "id IN ", $keys),
+        }
+    };
+    (delete_by_id $table:literal, $condition:expr, $keys:expr) => {
+        Sql {
+            sqlite: concat!("DELETE FROM ", $table, " WHERE ", $condition, "id IN ", $keys),
+            mysql: concat!(
+                "DELETE ",
+                $table,
+                " FROM ",
+                $table,
+                " FORCE INDEX (PRIMARY) WHERE ",
+                $condition,
+                "id IN ",
+                $keys
+            ),
+        }
+    };
+    (remember $rows:expr) => {
         Sql {
             sqlite: concat!(
-                $text,
+                "INSERT INTO transactions (digest, transaction_id, created_at) VALUES ",
+                $rows,
                 " ON CONFLICT (digest) DO UPDATE \
                 SET transaction_id = excluded.transaction_id, created_at = excluded.created_at"
             ),
             mysql: concat!(
-                $text,
+                "INSERT INTO transactions (digest, transaction_id, created_at) VALUES ",
+                $rows,
                 " ON DUPLICATE KEY UPDATE \
                 transaction_id = VALUES(transaction_id), created_at = VALUES(created_at)"
             ),
@@ -70,19 +94,19 @@ macro_rules! many {
     };
 }
 
-macro_rules! few_rows {
-    () => {
-        "(?,?,?),(?,?,?),(?,?,?),(?,?,?)"
+macro_rules! twice {
+    ($rows:expr) => {
+        concat!($rows, ",", $rows)
     };
 }
-macro_rules! ten_rows {
+macro_rules! digest_row {
     () => {
-        "(?,?,?),(?,?,?),(?,?,?),(?,?,?),(?,?,?),(?,?,?),(?,?,?),(?,?,?),(?,?,?),(?,?,?)"
+        "(?,?,?)"
     };
 }
-macro_rules! many_rows {
+macro_rules! delivery_row {
     () => {
-        concat!(ten_rows!(), ",", ten_rows!(), ",", ten_rows!(), ",", ten_rows!(), ",", ten_rows!())
+        "(?,?,?,?,?,?,0,?,?,?,?,?,?,?,?,?,0,?,?)"
     };
 }
 
@@ -111,6 +135,17 @@ macro_rules! many_cases {
             five_cases!()
         )
     };
+}
+
+/// A statement that inserts rows, for 1, 2, 4, 8, 16 and 32 of them.
+pub(super) struct RowsSql([Sql; 6]);
+
+impl RowsSql {
+    /// The form for the most of so many rows, and how many it takes. There is at least one.
+    pub(super) fn for_rows(&self, rows: usize) -> (&Sql, usize) {
+        let power = rows.max(1).ilog2().min(5);
+        (&self.0[power as usize], 1 << power)
+    }
 }
 
 /// A statement with a set of keys, in both sizes.
@@ -166,18 +201,28 @@ macro_rules! listed_columns {
     };
 }
 
+macro_rules! insert_deliveries {
+    ($rows:expr) => {
+        concat!(
+            "INSERT INTO queue_deliveries (message_id, transaction_id, alias_id, recipient, accepted, blamed, urgent, \
+                site, state, uncertain, owner, attempts, next_attempt_at, created_at, expires_at, size, \
+                delay_reported, sealed_reply, sealed) VALUES ",
+            $rows
+        )
+    };
+}
 macro_rules! take {
     () => {
-        "UPDATE queue_deliveries SET owner = ?, next_attempt_at = ?, attempts = attempts + 1, urgent = 0 WHERE id IN "
+        "owner = ?, next_attempt_at = ?, attempts = attempts + 1, urgent = 0 WHERE "
     };
 }
 macro_rules! give_back {
     ($cases:expr) => {
         concat!(
-            "UPDATE queue_deliveries SET next_attempt_at = CASE id ",
+            "next_attempt_at = CASE id ",
             $cases,
             "END, attempts = CASE WHEN attempts > 0 THEN attempts - 1 ELSE 0 END, owner = NULL \
-            WHERE owner = ? AND id IN "
+            WHERE owner = ? AND "
         )
     };
 }
@@ -303,10 +348,12 @@ statements! {
     // The queue: taking in.
     INSERT_MESSAGE = { "INSERT INTO queue_messages (chunks, content) VALUES (?, ?)" };
     INSERT_CHUNK = { "INSERT INTO queue_chunks (message_id, number, content) VALUES (?, ?, ?)" };
-    INSERT_DELIVERY = { "INSERT INTO queue_deliveries (message_id, transaction_id, alias_id, recipient, accepted, blamed, \
-            urgent, site, state, uncertain, owner, attempts, next_attempt_at, created_at, expires_at, size, \
-            delay_reported, sealed_reply, sealed) \
-        VALUES (?, ?, ?, ?, ?, ?, 0, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?, ?)" };
+    INSERT_DELIVERIES_1 = { insert_deliveries!(delivery_row!()) };
+    INSERT_DELIVERIES_2 = { insert_deliveries!(twice!(delivery_row!())) };
+    INSERT_DELIVERIES_4 = { insert_deliveries!(twice!(twice!(delivery_row!()))) };
+    INSERT_DELIVERIES_8 = { insert_deliveries!(twice!(twice!(twice!(delivery_row!())))) };
+    INSERT_DELIVERIES_16 = { insert_deliveries!(twice!(twice!(twice!(twice!(delivery_row!()))))) };
+    INSERT_DELIVERIES_32 = { insert_deliveries!(twice!(twice!(twice!(twice!(twice!(delivery_row!())))))) };
     MESSAGE = { "SELECT chunks, content FROM queue_messages WHERE id = ?" };
     CHUNK = { "SELECT content FROM queue_chunks WHERE message_id = ? AND number = ?" };
 
@@ -316,16 +363,16 @@ statements! {
             WHERE state = 'waiting' AND next_attempt_at <= ? ORDER BY next_attempt_at LIMIT ?"),
         mysql concat!("SELECT ", claimed_columns!(), " FROM queue_deliveries FORCE INDEX (queue_deliveries_due) \
             WHERE state = 'waiting' AND next_attempt_at <= ? ORDER BY next_attempt_at LIMIT ? FOR UPDATE SKIP LOCKED") };
-    TAKE_FEW = { concat!(take!(), few!()) };
-    TAKE_MANY = { concat!(take!(), many!()) };
-    RENEW_FEW = { concat!("UPDATE queue_deliveries SET next_attempt_at = ? WHERE owner = ? AND id IN ", few!()) };
-    RENEW_MANY = { concat!("UPDATE queue_deliveries SET next_attempt_at = ? WHERE owner = ? AND id IN ", many!()) };
+    TAKE_FEW = { update_by_id "queue_deliveries", take!(), few!() };
+    TAKE_MANY = { update_by_id "queue_deliveries", take!(), many!() };
+    RENEW_FEW = { update_by_id "queue_deliveries", "next_attempt_at = ? WHERE owner = ? AND ", few!() };
+    RENEW_MANY = { update_by_id "queue_deliveries", "next_attempt_at = ? WHERE owner = ? AND ", many!() };
     OWNED_FEW = { concat!("SELECT id FROM queue_deliveries WHERE owner = ? AND id IN ", few!()) };
     OWNED_MANY = { concat!("SELECT id FROM queue_deliveries WHERE owner = ? AND id IN ", many!()) };
     NEXT_DUE = { "SELECT next_attempt_at AS at FROM queue_deliveries WHERE state = 'waiting' \
         ORDER BY next_attempt_at LIMIT 1" };
-    GIVE_BACK_FEW = { concat!(give_back!(few_cases!()), few!()) };
-    GIVE_BACK_MANY = { concat!(give_back!(many_cases!()), many!()) };
+    GIVE_BACK_FEW = { update_by_id "queue_deliveries", give_back!(few_cases!()), few!() };
+    GIVE_BACK_MANY = { update_by_id "queue_deliveries", give_back!(many_cases!()), many!() };
     SETTLE_AGAIN = { "UPDATE queue_deliveries SET owner = NULL, next_attempt_at = ?, uncertain = ?, sealed_reply = ?, \
             blamed = ? WHERE id = ? AND owner = ?" };
     SETTLE_DAMAGED = { "UPDATE queue_deliveries SET owner = NULL, state = 'damaged' WHERE id = ? AND owner = ?" };
@@ -335,16 +382,16 @@ statements! {
     OWNED_PLACES_FEW = { concat!("SELECT id, message_id, recipient, accepted FROM queue_deliveries WHERE owner = ? AND id IN ", few!()) };
     OWNED_PLACES_MANY = { concat!("SELECT id, message_id, recipient, accepted FROM queue_deliveries WHERE owner = ? AND id IN ", many!()) };
     // In the order of their ids, so that no two transactions wait for one another.
-    LOCK_MESSAGES_FEW = { locked concat!("SELECT id FROM queue_messages WHERE id IN ", few!(), " ORDER BY id") };
-    LOCK_MESSAGES_MANY = { locked concat!("SELECT id FROM queue_messages WHERE id IN ", many!(), " ORDER BY id") };
-    DELETE_OWNED_FEW = { concat!("DELETE FROM queue_deliveries WHERE owner = ? AND id IN ", few!()) };
-    DELETE_OWNED_MANY = { concat!("DELETE FROM queue_deliveries WHERE owner = ? AND id IN ", many!()) };
+    LOCK_MESSAGES_FEW = { sqlite "", mysql concat!("SELECT id FROM queue_messages FORCE INDEX (PRIMARY) WHERE id IN ", few!(), " ORDER BY id FOR UPDATE") };
+    LOCK_MESSAGES_MANY = { sqlite "", mysql concat!("SELECT id FROM queue_messages FORCE INDEX (PRIMARY) WHERE id IN ", many!(), " ORDER BY id FOR UPDATE") };
+    DELETE_OWNED_FEW = { delete_by_id "queue_deliveries", "owner = ? AND ", few!() };
+    DELETE_OWNED_MANY = { delete_by_id "queue_deliveries", "owner = ? AND ", many!() };
     PLACES_LEFT_FEW = { concat!("SELECT id, message_id, recipient, accepted FROM queue_deliveries WHERE message_id IN ", few!()) };
     PLACES_LEFT_MANY = { concat!("SELECT id, message_id, recipient, accepted FROM queue_deliveries WHERE message_id IN ", many!()) };
-    ACCEPT_FEW = { concat!("UPDATE queue_deliveries SET accepted = 1 WHERE id IN ", few!()) };
-    ACCEPT_MANY = { concat!("UPDATE queue_deliveries SET accepted = 1 WHERE id IN ", many!()) };
-    DELETE_MESSAGES_FEW = { concat!("DELETE FROM queue_messages WHERE id IN ", few!()) };
-    DELETE_MESSAGES_MANY = { concat!("DELETE FROM queue_messages WHERE id IN ", many!()) };
+    ACCEPT_FEW = { update_by_id "queue_deliveries", "accepted = 1 WHERE ", few!() };
+    ACCEPT_MANY = { update_by_id "queue_deliveries", "accepted = 1 WHERE ", many!() };
+    DELETE_MESSAGES_FEW = { delete_by_id "queue_messages", "", few!() };
+    DELETE_MESSAGES_MANY = { delete_by_id "queue_messages", "", many!() };
 
     // The queue: looking at it, and orders to the rows after one id up to another.
     LIST_DELIVERIES = { concat!("SELECT ", listed_columns!(), " FROM queue_deliveries \
@@ -370,8 +417,12 @@ statements! {
     // Transactions that were accepted.
     SEEN_FEW = { concat!("SELECT digest, transaction_id, created_at FROM transactions WHERE digest IN ", few!()) };
     SEEN_MANY = { concat!("SELECT digest, transaction_id, created_at FROM transactions WHERE digest IN ", many!()) };
-    REMEMBER_FEW = { remember concat!("INSERT INTO transactions (digest, transaction_id, created_at) VALUES ", few_rows!()) };
-    REMEMBER_MANY = { remember concat!("INSERT INTO transactions (digest, transaction_id, created_at) VALUES ", many_rows!()) };
+    REMEMBER_1 = { remember digest_row!() };
+    REMEMBER_2 = { remember twice!(digest_row!()) };
+    REMEMBER_4 = { remember twice!(twice!(digest_row!())) };
+    REMEMBER_8 = { remember twice!(twice!(twice!(digest_row!()))) };
+    REMEMBER_16 = { remember twice!(twice!(twice!(twice!(digest_row!())))) };
+    REMEMBER_32 = { remember twice!(twice!(twice!(twice!(twice!(digest_row!()))))) };
     FORGET_ONE = { "DELETE FROM transactions WHERE digest = ?" };
     FORGET = { sqlite "DELETE FROM transactions WHERE digest IN \
             (SELECT digest FROM transactions WHERE created_at < ? ORDER BY created_at LIMIT ?)",
@@ -401,7 +452,17 @@ pub(super) const DELETE_MESSAGES: SetSql = SetSql { few: DELETE_MESSAGES_FEW, ma
 /// The transactions under these digests.
 pub(super) const SEEN: SetSql = SetSql { few: SEEN_FEW, many: SEEN_MANY };
 /// Remembers transactions; each takes three parameters.
-pub(super) const REMEMBER: SetSql = SetSql { few: REMEMBER_FEW, many: REMEMBER_MANY };
+pub(super) const REMEMBER: RowsSql =
+    RowsSql([REMEMBER_1, REMEMBER_2, REMEMBER_4, REMEMBER_8, REMEMBER_16, REMEMBER_32]);
+/// Inserts deliveries; each takes 16 parameters.
+pub(super) const INSERT_DELIVERIES: RowsSql = RowsSql([
+    INSERT_DELIVERIES_1,
+    INSERT_DELIVERIES_2,
+    INSERT_DELIVERIES_4,
+    INSERT_DELIVERIES_8,
+    INSERT_DELIVERIES_16,
+    INSERT_DELIVERIES_32,
+]);
 
 /// Contacts of one alias by their addresses; the alias is the first parameter.
 pub(super) const FIND_CONTACTS: SetSql = SetSql { few: FIND_CONTACTS_FEW, many: FIND_CONTACTS_MANY };
@@ -435,18 +496,27 @@ mod tests {
             for keys in [1, FEW, FEW + 1, MANY] {
                 let (sql, wants) = set.for_keys(keys);
                 assert!(wants >= keys);
-                assert_eq!(sql.sqlite.matches('?').count(), wants + others, "{}", sql.sqlite);
+                assert_eq!(sql.mysql.matches('?').count(), wants + others, "{}", sql.mysql);
             }
         }
     }
 
     #[test]
-    fn a_set_of_rows_has_three_places_for_each() {
+    fn a_pair_has_three_places() {
         for keys in [1, FEW, FEW + 1, MANY] {
-            let (sql, wants) = REMEMBER.for_keys(keys);
-            assert_eq!(sql.sqlite.matches('?').count(), wants * 3, "{}", sql.sqlite);
             let (sql, wants) = GIVE_BACK.for_keys(keys);
             assert_eq!(sql.sqlite.matches('?').count(), wants * 3 + 1, "{}", sql.sqlite);
+        }
+    }
+
+    #[test]
+    fn a_set_of_rows_has_places_for_each() {
+        for (rows, takes) in [(1, 1), (2, 2), (3, 2), (7, 4), (8, 8), (31, 16), (32, 32), (1000, 32)] {
+            for (set, places) in [(REMEMBER, 3), (INSERT_DELIVERIES, 16)] {
+                let (sql, count) = set.for_rows(rows);
+                assert_eq!(count, takes);
+                assert_eq!(sql.sqlite.matches('?').count(), takes * places, "{}", sql.sqlite);
+            }
         }
     }
 

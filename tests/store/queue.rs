@@ -18,6 +18,7 @@ use crate::harness::*;
 on_both_engines!(
     what_is_queued_is_claimed_as_it_was_given,
     transactions_are_committed_together_or_not_at_all,
+    one_that_cannot_be_written_takes_no_other_along,
     what_has_an_owner_is_in_work_from_the_start,
     only_what_is_due_is_claimed_the_longest_due_first,
     a_claim_whose_lease_is_over_goes_to_another_node,
@@ -192,6 +193,28 @@ async fn transactions_are_committed_together_or_not_at_all(database: Database) {
     with_a_wrong_one[11].deliveries.clear();
     assert!(store.enqueue(with_a_wrong_one).await.is_err());
     assert_eq!((rows(&database, "queue_messages").await, rows(&database, "transactions").await), (9, 9));
+}
+
+/// Those that come at once are written together, which nobody may notice.
+async fn one_that_cannot_be_written_takes_no_other_along(database: Database) {
+    let store = database.store().await;
+    let commits = (0..60_u8).map(|number| {
+        let store = store.clone();
+        let deliveries = (0..number % 4).map(delivery).collect();
+        tokio::spawn(async move { store.enqueue(vec![queued(number, deliveries)]).await })
+    });
+    for (number, commit) in (0..60_u8).zip(commits.collect::<Vec<_>>()) {
+        let committed = commit.await.unwrap();
+        assert_eq!(committed.is_ok(), number % 4 > 0, "{number}");
+        for enqueued in committed.unwrap_or_default() {
+            assert_eq!(store.body(enqueued.body).await.unwrap(), Some(vec![number; 2000]));
+            for (sealed, id) in (0..).zip(enqueued.deliveries) {
+                let listed = store.show(now(), id).await.unwrap().unwrap();
+                assert_eq!((listed.transaction, listed.sealed), (transaction(number), vec![sealed; 100]));
+            }
+        }
+    }
+    assert_eq!((rows(&database, "queue_messages").await, all(&store).await.len()), (45, 90));
 }
 
 async fn what_has_an_owner_is_in_work_from_the_start(database: Database) {

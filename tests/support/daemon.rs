@@ -154,7 +154,6 @@ impl Installation {
             api = self.api,
             next_hop = self.next_hop,
             networks = networks.join(", "),
-            delivery = self.delivery.join("\n"),
         );
         std::fs::write(self.config_file(), text).expect("a configuration file");
     }

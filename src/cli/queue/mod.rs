@@ -16,6 +16,7 @@ use crate::queue::inspect::{self, Carried, Entry, Inspector, Standing, Walked, W
 use crate::queue::spool::{DeliveryId, Order, Spool, Which};
 use crate::relay::keys::{Keys, QueueKeys};
 use crate::relay::ports::{Surroundings, Unavailable};
+use crate::store::Meters;
 
 use super::arguments::{self, Deliveries, QueueCommand};
 use super::database::failure;
@@ -32,7 +33,8 @@ type Done = Result<(), Failure>;
 /// [`Failure::Refused`] when a delivery is not there or stands so that the order cannot be carried out;
 /// [`Failure::TryAgain`] when the database is away.
 pub async fn run<W: Write>(settings: &Settings, command: QueueCommand, out: &mut W) -> Done {
-    let store = database::open(&settings.database, Migrate::OnlySqlite).await.map_err(failure)?;
+    let store =
+        database::open(&settings.database, Migrate::OnlySqlite, Meters::default()).await.map_err(failure)?;
     let keys = if shows_addresses(&command) { keys_or_warning(settings) } else { None };
     let done = obey(command, &store, keys.as_ref(), &System, out).await;
     store.close().await;

@@ -12,7 +12,6 @@ use tokio::sync::Notify;
 
 use super::super::contract::{Fault, StoreError};
 use super::super::engine::{Transaction, Value, values};
-use super::super::statements::MANY;
 use super::{Store, sets, statements};
 use crate::mail::Timestamp;
 use crate::queue::spool::TransactionDigest;
@@ -105,17 +104,14 @@ pub(in super::super) async fn flush(store: &Store) -> Result<(), StoreError> {
 
 /// Writes notes into the table; they are in the order of their digests.
 pub(super) async fn write(tx: &mut Transaction, notes: &[(TransactionDigest, Note)]) -> Result<(), Fault> {
-    for batch in notes.chunks(MANY) {
-        let (sql, places) = statements::REMEMBER.for_keys(batch.len());
-        let rows: Vec<_> =
-            batch.iter().map(|(digest, note)| (digest, note.transaction.to_bytes(), note.at)).collect();
-        let values: Vec<Value<'_>> = sets::filled(&rows, places)
-            .flat_map(|(digest, id, at)| {
-                [Value::from(&digest[..]), Value::from(&id[..]), Value::from(at.as_millis())]
-            })
-            .collect();
-        tx.execute(sql, &values).await?;
-    }
+    let rows: Vec<_> = notes
+        .iter()
+        .map(|(digest, note)| (digest, note.transaction.to_bytes(), note.at.as_millis()))
+        .collect();
+    sets::insert(tx, &statements::REMEMBER, &rows, |(digest, id, at)| {
+        [Value::from(&digest[..]), Value::from(&id[..]), Value::from(*at)]
+    })
+    .await?;
     Ok(())
 }
 

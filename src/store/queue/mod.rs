@@ -13,11 +13,13 @@ mod rows;
 mod seen;
 mod sets;
 mod settle;
+mod together;
 mod view;
 
 use std::time::Duration;
 
 use super::contract::{Fault, StoreError};
+use super::engine::{Engine, Pools};
 use super::{Store, statements};
 use crate::mail::Timestamp;
 use crate::queue::spool::{
@@ -27,14 +29,17 @@ use crate::queue::spool::{
 use crate::relay::ports::Unavailable;
 use crate::relay::transaction::TransactionId;
 
+use enqueue::Wanted;
+use seen::Question;
+use together::{Line, ask};
+
 pub(super) use depth::LastDepth;
 pub(super) use digests::{INTERVAL, Notes, flush};
-pub(super) use seen::Questions;
 
 impl Spool for Store {
     async fn enqueue(&self, queued: Vec<NewQueued>) -> Result<Vec<Enqueued>, Unavailable> {
-        let queued = queued.as_slice();
-        answered(transact!(self, tx => enqueue::enqueue(tx, queued)).await)
+        let enqueued = ask(self, Wanted(queued)).await;
+        Ok(enqueued.unwrap_or_else(|| Err(unanswered()))?)
     }
 
     async fn claim(
@@ -129,6 +134,28 @@ impl Spool for Store {
     async fn forget(&self, before: Timestamp) -> Result<(), Unavailable> {
         Ok(digests::forget(self, before).await?)
     }
+}
+
+/// Where requests wait that go to the database together.
+pub(super) struct Lines {
+    questions: Line<Question>,
+    wanted: Line<Wanted>,
+}
+
+impl Lines {
+    pub(super) fn new(engine: &Engine) -> Self {
+        // Commits of a server go to the disk together; SQLite has one writer.
+        let committing = match engine.pools {
+            Pools::Sqlite { .. } => 1,
+            Pools::MySql(_) => 3,
+        };
+        Self { questions: Line::new(1), wanted: Line::new(committing) }
+    }
+}
+
+/// Whoever had the request broke down.
+fn unanswered() -> StoreError {
+    StoreError::Unavailable("the request was not answered".to_owned())
 }
 
 /// What a caller of the port is told.

@@ -1,8 +1,8 @@
-//! Statements for sets of ids.
+//! Statements for sets of ids, and for rows that are inserted together.
 
 use super::super::contract::Fault;
 use super::super::engine::{Record, Transaction, Value};
-use super::super::statements::{MANY, SetSql, Sql};
+use super::super::statements::{MANY, RowsSql, SetSql, Sql};
 
 /// All rows that the statement gives for these ids; `first` are its other parameters, which come first.
 pub(super) async fn all<T: Record>(
@@ -32,6 +32,24 @@ pub(super) async fn change(
         changed += tx.change(sql, &values).await?;
     }
     Ok(changed)
+}
+
+/// Inserts rows, in their order; gives the id of the only one.
+pub(super) async fn insert<'r, R, const PLACES: usize>(
+    tx: &mut Transaction,
+    set: &RowsSql,
+    rows: &'r [R],
+    values: impl Fn(&'r R) -> [Value<'r>; PLACES],
+) -> Result<i64, Fault> {
+    let (mut rest, mut id) = (rows, 0);
+    while !rest.is_empty() {
+        let (sql, count) = set.for_rows(rest.len());
+        let (now, later) = rest.split_at(count.min(rest.len()));
+        let values: Vec<_> = now.iter().flat_map(&values).collect();
+        id = tx.execute(sql, &values).await?;
+        rest = later;
+    }
+    Ok(id)
 }
 
 /// A statement for these ids.
