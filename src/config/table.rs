@@ -188,7 +188,7 @@ pub(super) static RETRY: Key<Vec<Duration>> = Key::new(
 pub(super) static MAX_AGE: Key<Duration> = Key::new(
     "delivery.max_age",
     r#""5d""#,
-    |raw| read::duration(raw, MINUTE..=30 * DAY),
+    |raw| read::duration(raw, SECOND..=30 * DAY),
     "After this time a message is given up, and its sender is told. Our own reports: after a day at most.",
 );
 
