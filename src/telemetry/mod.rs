@@ -37,6 +37,9 @@ pub fn start(filter: &str, format: LogFormat) -> Result<(), TelemetryError> {
     let lines = tracing_subscriber::fmt()
         .with_env_filter(EnvFilter::try_new(filter)?)
         .with_writer(std::io::stderr)
+        // A line that cannot be written is lost. To complain of it on standard error as well would panic: the log may be on
+        // the disk that is full.
+        .log_internal_errors(false)
         .with_ansi(std::io::stderr().is_terminal())
         .with_target(false);
     match format {
