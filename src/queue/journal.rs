@@ -113,8 +113,8 @@ impl Journal {
         let (id, took_ms) = (delivery.id.as_str(), millis(took));
         match outcome {
             Outcome::Delivered(by) => {
-                let reply = self.redactor.text(&by.reply);
-                tracing::info!(id, to, outcome = "delivered", host = by.host, reply, took_ms, "delivery");
+                let (host, reply) = (self.redactor.host(&by.host), self.redactor.text(&by.reply));
+                tracing::info!(id, to, outcome = "delivered", host, reply, took_ms, "delivery");
             }
             Outcome::Rejected(failure) => self.failed(id, &to, "rejected", failure, took_ms),
             Outcome::Deferred(failure) => self.failed(id, &to, "deferred", failure, took_ms),
@@ -128,7 +128,7 @@ impl Journal {
             id,
             to,
             outcome,
-            host = failure.host,
+            host = failure.host.as_deref().map(|host| self.redactor.host(host)),
             code = failure.code,
             enhanced = format!("{class}.{subject}.{detail}"),
             reason = self.reason(failure),

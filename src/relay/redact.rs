@@ -28,12 +28,16 @@ impl Redactor {
     pub fn address(&self, address: &Address) -> String {
         match self {
             Self::Plain => address.to_string(),
-            Self::Hashed(key) => {
-                let tag = hmac::sign(key, address.as_normal().as_bytes());
-                let mut shown = base32().encode(tag.as_ref());
-                shown.truncate(12);
-                format!("~{shown}")
-            }
+            Self::Hashed(key) => hashed(key, address.as_normal()),
+        }
+    }
+
+    /// A next hop for a log line. The name of a mailbox's mail server, or its IP address, often says whose mailbox it is.
+    #[must_use]
+    pub fn host(&self, label: &str) -> String {
+        match self {
+            Self::Plain => label.to_owned(),
+            Self::Hashed(key) => hashed(key, label),
         }
     }
 
@@ -56,6 +60,13 @@ impl Redactor {
     }
 }
 
+fn hashed(key: &hmac::Key, text: &str) -> String {
+    let tag = hmac::sign(key, text.as_bytes());
+    let mut shown = base32().encode(tag.as_ref());
+    shown.truncate(12);
+    format!("~{shown}")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -67,12 +78,15 @@ mod tests {
         assert_eq!(shown, redactor.address(&Address::parse("me@example.net").unwrap()));
         assert_ne!(shown, redactor.address(&Address::parse("you@example.net").unwrap()));
         assert!(shown.len() == 13 && !shown.contains("me"), "{shown}");
+        let host = redactor.host("mx.example.net[192.0.2.1]:25");
+        assert!(host.len() == 13 && host.starts_with('~'), "{host}");
     }
 
     #[test]
     fn clear_logs_are_clear() {
         let redactor = Redactor::new(&Keys::derive(&[7; 32]), false);
         assert_eq!(redactor.address(&Address::parse("me@example.net").unwrap()), "me@example.net");
+        assert_eq!(redactor.host("mx.example.net"), "mx.example.net");
         assert_eq!(redactor.text("550 no"), "550 no");
     }
 }
