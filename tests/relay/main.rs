@@ -28,9 +28,11 @@ mod messages;
 mod metrics;
 mod next_hop;
 mod nodes;
+mod outage;
 mod peers;
 mod postfix;
 mod queue_commands;
+mod redaction;
 mod refusals;
 mod reports;
 #[path = "../support/mod.rs"]

@@ -1,4 +1,5 @@
-//! What the sender is told when the next hop is slow, old, gone or says no; and that it is not told the mailbox.
+//! What the sender is told when the next hop is slow, old, gone or says no, what is kept for later; and that the sender is
+//! not told the mailbox.
 
 use std::time::Duration;
 
@@ -38,8 +39,9 @@ fn assert_tells_nothing(reply: &Reply) {
     }
 }
 
+/// The message is the relay's from the 250 on; it arrives as soon as the next hop takes it.
 #[test]
-fn a_temporary_failure_is_passed_on_as_one() {
+fn what_fails_for_now_is_kept_and_tried_again() {
     let later = "450 4.2.1 <inbox-7f3k@example.net>: greylisted at sink.example.net";
     for script in [
         Script::accept().at_rcpt(Answer::Refuse(later)),
@@ -48,22 +50,36 @@ fn a_temporary_failure_is_passed_on_as_one() {
         Script::accept().at_data(Answer::HangUp),
         Script::accept().at_dot(Answer::HangUp),
     ] {
-        let (reply, sink) = sent_through(script.clone(), LETTER);
-        assert_eq!(reply.code, 451, "{script:?}: {reply}");
-        assert!(reply.enhanced.as_deref().is_some_and(|code| code.starts_with("4.")), "{script:?}: {reply}");
+        let sink = Sink::start(script.clone());
+        let aliasd = retrying(sink.address());
+        let daemon = aliasd.serve();
+        let reply = daemon.greet().deliver(CONTACT, ALIAS, LETTER);
+        assert_eq!(reply.codes(), (250, "2.0.0"), "{script:?}: {reply}");
         assert_tells_nothing(&reply);
-        assert_eq!(sink.waiting(), 0);
+        assert_eq!(sink.waiting(), 0, "{script:?}");
+        sink.behave(Script::accept());
+        assert_eq!(sink.next().recipients, [MAILBOX], "{script:?}");
+        daemon.stop();
+        assert_eq!(sink.waiting(), 0, "{script:?}: it came twice");
     }
 }
 
 #[test]
-fn a_next_hop_that_is_not_there_is_a_temporary_failure() {
-    let aliasd = Installation::new(Engine::Sqlite, crate::support::free_address()).with_alias(ALIAS, MAILBOX);
+fn a_next_hop_that_is_not_there_is_waited_for() {
+    let next_hop = crate::support::free_address();
+    let aliasd = retrying(next_hop);
     let daemon = aliasd.serve();
     let reply = daemon.greet().deliver(CONTACT, ALIAS, LETTER);
-    assert_eq!(reply.code, 451, "{reply}");
+    assert_eq!(reply.codes(), (250, "2.0.0"), "{reply}");
     assert_tells_nothing(&reply);
+    let sink = Sink::start_at(next_hop, Script::accept());
+    assert_eq!(sink.next().recipients, [MAILBOX]);
     daemon.stop();
+}
+
+/// An aliasd with the alias that tries again after a second.
+fn retrying(next_hop: std::net::SocketAddr) -> Installation {
+    Installation::new(Engine::Sqlite, next_hop).delivering("retry = [\"1s\"]").with_alias(ALIAS, MAILBOX)
 }
 
 #[test]

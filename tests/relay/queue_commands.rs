@@ -123,7 +123,7 @@ fn what_is_held_stays_and_what_is_released_can_be_tried(engine: Engine) {
     assert!(refused.contains(&format!("aliasd queue release {held}")), "{refused}");
 
     send(&daemon, "other");
-    sink.become_one_that(Script::accept());
+    sink.behave(Script::accept());
     assert_eq!(aliasd.run(&["queue", "retry", "--all"]).succeeded(), "due now: 1 delivery\n");
     assert!(sink.next().text().contains("Subject: other"), "what is held came");
     eventually("only the held one is left", || (only_states(&aliasd) == ["held"]).then_some(()));
@@ -147,7 +147,7 @@ fn an_order_overrides_the_back_off_of_a_site(engine: Engine) {
     let aliasd = installation(engine, &sink);
     let daemon = aliasd.serve();
     send(&daemon, "hello");
-    sink.become_one_that(Script::accept());
+    sink.behave(Script::accept());
     order(&aliasd, "retry", &only(&aliasd));
     assert_eq!(sink.next().recipients, [MAILBOX]);
     eventually("the queue is empty", || is_empty(&aliasd));
@@ -166,7 +166,7 @@ fn what_is_dropped_is_gone(engine: Engine) {
     assert_eq!(dropped, "dropped: 2 deliveries\n");
     assert_eq!(only(&aliasd), ids[1]);
     aliasd.run(&["queue", "show", &ids[0]]).ended_with(1);
-    sink.become_one_that(Script::accept());
+    sink.behave(Script::accept());
     aliasd.run(&["queue", "retry", "--all"]).succeeded();
     assert!(sink.next().text().contains("Subject: two"), "what was dropped came");
     eventually("the queue is empty", || is_empty(&aliasd));
@@ -181,7 +181,7 @@ fn what_a_lost_key_has_sealed_is_set_aside_until_it_is_found(engine: Engine) {
     send(&daemon, "hello");
     let id = only(&aliasd);
     daemon.stop();
-    sink.become_one_that(Script::accept());
+    sink.behave(Script::accept());
     let key = std::fs::read(aliasd.master_key()).expect("the master key");
 
     std::fs::remove_file(aliasd.master_key()).expect("the master key");

@@ -1,5 +1,6 @@
 //! The real aliasd: its binary, a configuration in a folder of its own, its commands and its server process.
 
+use std::ffi::OsStr;
 use std::io::{BufRead, BufReader};
 use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
@@ -24,6 +25,9 @@ pub struct Installation {
     api: SocketAddr,
     next_hop: SocketAddr,
     trusted_networks: Vec<&'static str>,
+    /// Set, mail goes where this DNS server says, and not to `next_hop`.
+    dns: Option<SocketAddr>,
+    /// Further lines of the section `[delivery]`.
     delivery: String,
 }
 
@@ -38,16 +42,22 @@ impl Installation {
 
     /// The same, its database still empty.
     pub fn unmigrated(engine: Engine, next_hop: SocketAddr) -> Self {
+        Self::unmigrated_on(Database::fresh(engine), next_hop)
+    }
+
+    /// The same, on a database that the test brings.
+    pub fn unmigrated_on(database: Database, next_hop: SocketAddr) -> Self {
         let folder = TempDir::with_prefix("aliasd-").expect("a temporary folder");
         let installation = Self {
             master_key: folder.path().join("data/master.key"),
             folder,
-            database: Arc::new(Database::fresh(engine)),
+            database: Arc::new(database),
             hostname: "mx.example.com",
             listen: free_address(),
             api: free_address(),
             next_hop,
             trusted_networks: Vec::new(),
+            dns: None,
             delivery: String::new(),
         };
         installation.write_config();
@@ -57,6 +67,13 @@ impl Installation {
     /// Mail from this network counts as authenticated.
     pub fn trusting(mut self, network: &'static str) -> Self {
         self.trusted_networks.push(network);
+        self.write_config();
+        self
+    }
+
+    /// Mail goes to the MX of its domain, as this DNS server tells.
+    pub fn asking(mut self, dns: SocketAddr) -> Self {
+        self.dns = Some(dns);
         self.write_config();
         self
     }
@@ -85,6 +102,7 @@ impl Installation {
             api: free_address(),
             next_hop: self.next_hop,
             trusted_networks: self.trusted_networks.clone(),
+            dns: self.dns,
             delivery: self.delivery.clone(),
         };
         node.write_config();
@@ -125,10 +143,20 @@ impl Installation {
         self.folder.path().join("serve.log")
     }
 
+    /// Where its SQLite file and its master key are.
+    pub fn data_dir(&self) -> PathBuf {
+        self.folder.path().join("data")
+    }
+
     fn write_config(&self) {
-        let data_dir = self.folder.path().join("data");
+        let data_dir = self.data_dir();
         let networks: Vec<String> =
             self.trusted_networks.iter().map(|network| format!("{network:?}")).collect();
+        let smarthost = match self.dns {
+            None => format!("smtp://{}", self.next_hop),
+            Some(_) => String::new(),
+        };
+        let servers: Vec<String> = self.dns.iter().map(|server| format!("\"{server}\"")).collect();
         let text = format!(
             "hostname = {hostname:?}\n\
              data_dir = {data_dir:?}\n\
@@ -142,18 +170,20 @@ impl Installation {
              [api]\n\
              listen = \"{api}\"\n\
              [delivery]\n\
-             smarthost = \"smtp://{next_hop}\"\n\
+             smarthost = {smarthost:?}\n\
              {delivery}\n\
              [authentication]\n\
-             trusted_networks = [{networks}]\n",
+             trusted_networks = [{networks}]\n\
+             [dns]\n\
+             servers = [{servers}]\n",
             hostname = self.hostname,
             delivery = self.delivery,
             url = self.database.url(&data_dir),
             master_key = self.master_key,
             listen = self.listen,
             api = self.api,
-            next_hop = self.next_hop,
             networks = networks.join(", "),
+            servers = servers.join(", "),
         );
         std::fs::write(self.config_file(), text).expect("a configuration file");
     }
@@ -216,20 +246,28 @@ impl Installation {
 
     /// The same, with these environment variables.
     pub fn serve_with(&self, environment: &[(&str, &str)]) -> Daemon {
-        let mut daemon = self.start_with(environment);
-        daemon.process.until("aliasd greets", || greets(self.listen));
-        daemon
+        let mut command = self.command();
+        command.envs(environment.iter().copied());
+        self.until_it_greets(self.started(command))
+    }
+
+    /// The same, started by another program whose command line begins like this and that turns into what it starts.
+    pub fn serve_through(&self, starter: &[&str]) -> Daemon {
+        self.until_it_greets(self.started(started_by(starter, &self.command())))
     }
 
     /// Starts the server and does not wait.
     pub fn start(&self) -> Daemon {
-        self.start_with(&[])
+        self.started(self.command())
     }
 
-    fn start_with(&self, environment: &[(&str, &str)]) -> Daemon {
-        let mut command = self.command();
-        command.arg("serve").envs(environment.iter().copied());
-        let process = Process::start(&mut command, &self.log_file());
+    fn until_it_greets(&self, mut daemon: Daemon) -> Daemon {
+        daemon.process.until("aliasd greets", || greets(self.listen));
+        daemon
+    }
+
+    fn started(&self, mut command: Command) -> Daemon {
+        let process = Process::start(command.arg("serve"), &self.log_file());
         Daemon { process, address: self.listen }
     }
 
@@ -244,6 +282,21 @@ impl Installation {
         command.current_dir(self.folder.path()).arg("--config").arg(self.config_file());
         command
     }
+}
+
+/// The same command as the arguments of another program.
+fn started_by(starter: &[&str], command: &Command) -> Command {
+    let mut words = starter.iter().map(OsStr::new).chain([command.get_program()]).chain(command.get_args());
+    let mut started = Command::new(words.next().unwrap_or_default());
+    started.args(words);
+    command.get_current_dir().map(|folder| started.current_dir(folder));
+    for (name, value) in command.get_envs() {
+        match value {
+            Some(value) => started.env(name, value),
+            None => started.env_remove(name),
+        };
+    }
+    started
 }
 
 /// Something on this address opens its session with a 220.
@@ -292,6 +345,11 @@ impl Daemon {
         Client::greet(self.address)
     }
 
+    /// The number of its process.
+    pub fn pid(&self) -> u32 {
+        self.process.id()
+    }
+
     /// What it has logged so far.
     pub fn log(&self) -> String {
         self.process.log()
@@ -305,10 +363,10 @@ impl Daemon {
         self.process.must_run("it is killed");
     }
 
-    /// Asks it to stop; it must end in its order.
-    pub fn stop(self) {
-        let log = self.process.log();
-        let status = self.process.terminate();
+    /// Asks it to stop; it must end in its order. Gives its whole log.
+    pub fn stop(self) -> String {
+        let (status, log) = self.process.terminate();
         assert_eq!(status.code(), Some(0), "the exit status after SIGTERM: {status}\n{log}");
+        log
     }
 }

@@ -23,12 +23,17 @@ impl Database {
     /// # Panics
     /// When MariaDB is asked for and `ALIASD_TEST_MYSQL_URL` is not set or does not answer.
     pub fn fresh(engine: Engine) -> Self {
-        static COUNT: AtomicU32 = AtomicU32::new(0);
         if engine == Engine::Sqlite {
             return Self::Sqlite;
         }
         let server = std::env::var("ALIASD_TEST_MYSQL_URL")
             .expect("ALIASD_TEST_MYSQL_URL names a MariaDB on which schemas may be made; ./test starts one");
+        Self::on(server)
+    }
+
+    /// A new schema on the MariaDB at this URL.
+    pub fn on(server: String) -> Self {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
         let name = format!("aliasd_relay_{}_{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
         execute(&server, format!("CREATE DATABASE {name}")).expect("a new schema");
         Self::MariaDb { server, name }

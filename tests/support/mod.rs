@@ -4,7 +4,10 @@
 pub mod client;
 pub mod daemon;
 pub mod database;
+pub mod disk;
+pub mod dns;
 pub mod http;
+pub mod mariadb;
 pub mod postfix;
 pub mod process;
 pub mod sink;

@@ -23,6 +23,11 @@ impl Process {
         Self { child, log: log.to_owned() }
     }
 
+    /// Its number, which is also that of its group.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Waits until `ready` says so.
     ///
     /// # Panics
@@ -45,10 +50,16 @@ impl Process {
         }
     }
 
-    /// Asks it to stop and waits until it has.
-    pub fn terminate(mut self) -> ExitStatus {
-        self.signal("TERM");
-        eventually("the process ends on SIGTERM", || self.child.try_wait().expect("a child of ours"))
+    /// Asks it to stop and waits until it has; how it ended and all that it has written.
+    pub fn terminate(self) -> (ExitStatus, String) {
+        self.end_by("TERM")
+    }
+
+    /// The same, with a signal of this name.
+    pub fn end_by(mut self, signal: &str) -> (ExitStatus, String) {
+        self.signal(signal);
+        let status = eventually("the process ends", || self.child.try_wait().expect("a child of ours"));
+        (status, self.log())
     }
 
     /// What it has written so far.
@@ -57,7 +68,7 @@ impl Process {
     }
 
     /// Sends a signal to the process and all that it started.
-    fn signal(&self, name: &str) {
+    pub fn signal(&self, name: &str) {
         signal_group(self.child.id(), name);
     }
 }

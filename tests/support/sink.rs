@@ -2,6 +2,7 @@
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -13,6 +14,8 @@ pub enum Answer {
     Accept,
     /// This reply line, without its CRLF.
     Refuse(&'static str),
+    /// One of these reply lines, each time the next one, and the first again after the last.
+    RefuseInTurn(&'static [&'static str]),
     /// The connection closes without a word.
     HangUp,
     /// It accepts after this time.
@@ -24,9 +27,12 @@ pub enum Answer {
 pub struct Script {
     extensions: Vec<&'static str>,
     knows_ehlo: bool,
+    /// Set, all but this recipient is accepted at every command.
+    only_for: Option<&'static str>,
     at_rcpt: Answer,
     /// Refused whatever `at_rcpt` says: this recipient, with this reply.
     refused_recipient: Option<(&'static str, &'static str)>,
+    at_data_command: Answer,
     at_data: Answer,
     at_dot: Answer,
 }
@@ -37,8 +43,10 @@ impl Script {
         Self {
             extensions: vec!["PIPELINING", "8BITMIME", "SMTPUTF8", "ENHANCEDSTATUSCODES"],
             knows_ehlo: true,
+            only_for: None,
             at_rcpt: Answer::Accept,
             refused_recipient: None,
+            at_data_command: Answer::Accept,
             at_data: Answer::Accept,
             at_dot: Answer::Accept,
         }
@@ -50,6 +58,16 @@ impl Script {
 
     pub fn refuse_recipient(self, address: &'static str, reply: &'static str) -> Self {
         Self { refused_recipient: Some((address, reply)), ..self }
+    }
+
+    /// What this script says is for this recipient alone; mail for others is taken.
+    pub fn only_for(self, address: &'static str) -> Self {
+        Self { only_for: Some(address), ..self }
+    }
+
+    /// What happens instead of the go-ahead.
+    pub fn at_data_command(self, at_data_command: Answer) -> Self {
+        Self { at_data_command, ..self }
     }
 
     /// What happens after the go-ahead of `DATA`, before the final dot has come.
@@ -81,6 +99,10 @@ impl Script {
             Some((address, reply)) if argument.contains(address) => Answer::Refuse(reply),
             _ => self.at_rcpt,
         }
+    }
+
+    fn is_for(&self, recipients: &[String]) -> bool {
+        self.only_for.is_none_or(|address| recipients.iter().any(|recipient| recipient == address))
     }
 }
 
@@ -117,6 +139,8 @@ pub struct Sink {
 
 struct State {
     script: Mutex<Script>,
+    /// How often it has refused in turn.
+    turns: AtomicUsize,
     record: Mutex<Record>,
     changed: Condvar,
 }
@@ -130,10 +154,18 @@ struct Record {
 
 impl Sink {
     pub fn start(script: Script) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a loopback port");
+        Self::start_at(SocketAddr::from(([127, 0, 0, 1], 0)), script)
+    }
+
+    pub fn start_at(address: SocketAddr, script: Script) -> Self {
+        let listener = TcpListener::bind(address).expect("a loopback port");
         let address = listener.local_addr().expect("a bound socket");
-        let state =
-            Arc::new(State { script: Mutex::new(script), record: Mutex::default(), changed: Condvar::new() });
+        let state = Arc::new(State {
+            script: Mutex::new(script),
+            turns: AtomicUsize::new(0),
+            record: Mutex::default(),
+            changed: Condvar::new(),
+        });
         let shared = Arc::clone(&state);
         std::thread::spawn(move || accept(&listener, &shared));
         Self { address, state }
@@ -144,8 +176,13 @@ impl Sink {
     }
 
     /// From now on it behaves like this, also in sessions that are open.
-    pub fn become_one_that(&self, script: Script) {
+    pub fn behave(&self, script: Script) {
         *self.state.script.lock().expect(NOT_POISONED) = script;
+    }
+
+    /// How often it has refused in turn.
+    pub fn turns(&self) -> usize {
+        self.state.turns.load(Ordering::SeqCst)
     }
 
     /// The next message that was taken; waits for it.
@@ -221,6 +258,8 @@ struct Session {
 
 impl Session {
     fn new(stream: TcpStream, state: Arc<State>) -> Self {
+        // Replies to pipelined commands are not held back for one another.
+        let _ = stream.set_nodelay(true);
         Self { stream: BufReader::new(stream), state, transaction: Taken::default() }
     }
 
@@ -285,8 +324,10 @@ impl Session {
     }
 
     fn rcpt(&mut self, argument: &str) -> Result<(), Over> {
-        if self.follow(self.state.script().answer_to_rcpt(argument))? {
-            self.transaction.recipients.push(path(argument));
+        let (script, to) = (self.state.script(), path(argument));
+        let answer = script.answer_to_rcpt(argument);
+        if self.follow_for(&script, std::slice::from_ref(&to), answer)? {
+            self.transaction.recipients.push(to);
             self.say("250 2.1.5 recipient noted")?;
         }
         Ok(())
@@ -296,14 +337,20 @@ impl Session {
         if self.transaction.recipients.is_empty() {
             return self.say("503 5.5.1 no recipient");
         }
+        let (script, to) = (self.state.script(), self.transaction.recipients.clone());
+        if !self.follow_for(&script, &to, script.at_data_command)? {
+            return Ok(());
+        }
         self.say("354 go ahead")?;
         // The client is in the middle of sending when the script's answer comes.
         self.stream.fill_buf()?;
-        if !self.follow(self.state.script().at_data)? {
+        if !self.follow_for(&script, &to, script.at_data)? {
             return Err(Over);
         }
         self.transaction.message = self.read_message()?;
-        if self.follow(self.state.script().at_dot)? {
+        // It may have changed while the message came in.
+        let script = self.state.script();
+        if self.follow_for(&script, &to, script.at_dot)? {
             let taken = self.transaction.clone();
             // On record before the answer: whoever sees the 250 finds the message.
             self.state.record().taken.push_back(taken);
@@ -335,11 +382,20 @@ impl Session {
         }
     }
 
+    /// The same, unless the script is for another recipient.
+    fn follow_for(&mut self, script: &Script, to: &[String], answer: Answer) -> Result<bool, Over> {
+        self.follow(if script.is_for(to) { answer } else { Answer::Accept })
+    }
+
     /// Does what the script says here; whether the command is accepted and still to be answered.
     fn follow(&mut self, answer: Answer) -> Result<bool, Over> {
         match answer {
             Answer::Accept => Ok(true),
             Answer::Refuse(reply) => self.say(reply).map(|()| false),
+            Answer::RefuseInTurn(replies) => {
+                let turn = self.state.turns.fetch_add(1, Ordering::SeqCst);
+                self.say(replies[turn % replies.len()]).map(|()| false)
+            }
             Answer::HangUp => Err(Over),
             Answer::After(delay) => {
                 std::thread::sleep(delay);
