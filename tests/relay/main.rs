@@ -22,6 +22,7 @@ macro_rules! on_both_engines {
     };
 }
 
+mod bounces;
 mod letters;
 mod lifecycle;
 mod messages;

@@ -91,6 +91,11 @@ impl Client {
         if mail.is_positive() { self.command(rcpt.trim_end()) } else { mail }
     }
 
+    /// A further recipient of the transaction.
+    pub fn recipient(&mut self, to: &str, parameters: &str) -> Reply {
+        self.command(format!("RCPT TO:<{to}> {parameters}").trim_end())
+    }
+
     /// `DATA`, the message with its dots doubled, and the final dot; the reply to that.
     pub fn data(&mut self, message: &[u8]) -> Reply {
         let go_ahead = self.command("DATA");

@@ -225,6 +225,12 @@ impl Installation {
         self.and_alias(alias, &[mailbox])
     }
 
+    /// Adds a mailbox.
+    pub fn and_mailbox(self, mailbox: &str) -> Self {
+        self.run(&["mailbox", "add", mailbox]).succeeded();
+        self
+    }
+
     /// Adds an alias at a domain that is there.
     pub fn and_alias(self, alias: &str, mailboxes: &[&str]) -> Self {
         let named = mailboxes.iter().flat_map(|mailbox| ["--mailbox", mailbox]);

@@ -10,6 +10,7 @@ pub mod http;
 pub mod mariadb;
 pub mod postfix;
 pub mod process;
+pub mod report;
 pub mod sink;
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};

@@ -22,6 +22,7 @@ pub struct Routes {
     relay_everything_to: Option<SocketAddr>,
     transports: Vec<(String, SocketAddr)>,
     mailboxes: Vec<String>,
+    soft_bounce: bool,
 }
 
 impl Routes {
@@ -40,11 +41,17 @@ impl Routes {
         self.mailboxes.push(mailbox.to_owned());
         self
     }
+
+    /// What it would refuse for good is refused for now.
+    pub fn bouncing_softly(self) -> Self {
+        Self { soft_bounce: true, ..self }
+    }
 }
 
 /// A running Postfix.
 pub struct Postfix {
     folder: TempDir,
+    hostname: String,
     address: SocketAddr,
 }
 
@@ -53,14 +60,26 @@ impl Postfix {
     pub fn start(hostname: &str, address: SocketAddr, routes: &Routes) -> Self {
         let folder = short_folder();
         prepare(folder.path(), hostname, address, routes);
-        let postfix = Self { folder, address };
+        let postfix = Self { folder, hostname: hostname.to_owned(), address };
+        postfix.run();
+        postfix
+    }
+
+    fn run(&self) {
         let mut command = Command::new("postfix");
-        command.arg("-c").arg(postfix.folder.path()).arg("start").stdin(Stdio::null());
+        command.arg("-c").arg(self.folder.path()).arg("start").stdin(Stdio::null());
         let output = command.output().expect("Postfix is not installed: run ./test");
         let said = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "postfix start: {}\n{said}{}", output.status, postfix.log());
-        eventually("Postfix greets", || greets(address));
-        postfix
+        assert!(output.status.success(), "postfix start: {}\n{said}{}", output.status, self.log());
+        eventually("Postfix greets", || greets(self.address));
+    }
+
+    /// Ends it and starts it again, with other routes. It keeps its queue and the mail that was delivered.
+    pub fn restart(&self, routes: &Routes) {
+        self.end();
+        let main_cf = main_cf(self.folder.path(), &self.hostname, routes);
+        std::fs::write(self.folder.path().join("main.cf"), main_cf).expect("our folder");
+        self.run();
     }
 
     /// A Postfix on any free port.
@@ -74,8 +93,13 @@ impl Postfix {
 
     /// Injects a message with its `sendmail`, as a user of that machine would.
     pub fn submit(&self, from: &str, to: &str, message: &str) {
+        self.submit_asking(&[], from, to, message);
+    }
+
+    /// The same, with further arguments for `sendmail`.
+    pub fn submit_asking(&self, wishes: &[&str], from: &str, to: &str, message: &str) {
         let mut command = Command::new("sendmail");
-        command.arg("-C").arg(self.folder.path()).args(["-i", "-f", from, "--", to]);
+        command.arg("-C").arg(self.folder.path()).args(wishes).args(["-i", "-f", from, "--", to]);
         let mut child = command.stdin(Stdio::piped()).spawn().expect("Postfix's sendmail");
         child.stdin.take().expect("a pipe").write_all(message.as_bytes()).expect("sendmail reads");
         let status = child.wait().expect("a child of ours");
@@ -100,9 +124,27 @@ impl Postfix {
         })
     }
 
+    /// The log line that says that this recipient was refused to a client; waits for it.
+    pub fn refusal_of(&self, recipient: &str) -> String {
+        let to = format!("<{recipient}>");
+        let wanted = |line: &&str| line.contains("NOQUEUE: reject: RCPT") && line.contains(&to);
+        eventually(&format!("Postfix refuses {recipient}"), || {
+            self.log().lines().find(wanted).map(str::to_owned)
+        })
+    }
+
     fn log(&self) -> String {
         let log = std::fs::read(self.folder.path().join("mail.log")).unwrap_or_default();
         String::from_utf8_lossy(&log).into_owned()
+    }
+
+    /// `postfix stop` does the same, a second at a time.
+    fn end(&self) {
+        if let Some(master) = self.master() {
+            signal_group(master, "KILL");
+            let its_files = format!("/proc/{master}");
+            eventually("Postfix ends", || (!Path::new(&its_files).exists()).then_some(()));
+        }
     }
 
     /// The process of its `master`, which heads the group of all its programs.
@@ -117,12 +159,8 @@ impl Drop for Postfix {
         if std::thread::panicking() {
             eprintln!("--- Postfix at {}\n{}---", self.address, self.log());
         }
-        // It must have ended before its queue is removed. `postfix stop` does the same, a second at a time.
-        if let Some(master) = self.master() {
-            signal_group(master, "KILL");
-            let its_files = format!("/proc/{master}");
-            eventually("Postfix ends", || (!Path::new(&its_files).exists()).then_some(()));
-        }
+        // It must have ended before its queue is removed.
+        self.end();
     }
 }
 
@@ -198,6 +236,7 @@ fn main_cf(folder: &Path, hostname: &str, routes: &Routes) -> String {
          maximal_queue_lifetime = 1h\n\
          minimal_backoff_time = 1s\n\
          queue_run_delay = 1s\n\
+         soft_bounce = {soft_bounce}\n\
          relayhost = {relayhost}\n\
          transport_maps = inline:{{ {transports} }}\n\
          virtual_mailbox_domains = {domains}\n\
@@ -206,6 +245,7 @@ fn main_cf(folder: &Path, hostname: &str, routes: &Routes) -> String {
          virtual_minimum_uid = 1\n\
          virtual_uid_maps = static:{NOBODY}\n\
          virtual_gid_maps = static:{NOBODY}\n",
+        soft_bounce = if routes.soft_bounce { "yes" } else { "no" },
         relayhost = routes.relay_everything_to.map(bracketed).unwrap_or_default(),
         // An inline table must not be empty.
         transports = or_nothing(&transports),
