@@ -214,7 +214,9 @@ impl<P: Ports> Inner<P> {
     async fn claim_what_is_due(self: &Arc<Self>, limit: usize) -> Result<Look, Unavailable> {
         let station = &self.station;
         let now = station.now();
-        match station.spool.next_due().await? {
+        // Tables that do not answer here do not take anything either. A relay whose queue is empty would learn that from
+        // its senders, each of whom waits in vain at the final dot.
+        match station.gate.watch(station.spool.next_due().await)? {
             Some(due) if due <= now => {}
             Some(due) => return Ok(Look::After(until(now, due).min(LOOK_AGAIN))),
             None => return Ok(Look::After(LOOK_AGAIN)),
