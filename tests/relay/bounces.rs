@@ -245,6 +245,21 @@ fn nobody_reports_to_nobody() {
     }
 }
 
+/// A report has the return path `<>` and is not reported about.
+#[test]
+fn a_report_that_is_refused_is_given_up() {
+    let relay = Relay::start("queue", Script::accept().at_rcpt(Answer::Refuse(UNKNOWN)));
+    let reply = relay.greet().deliver(CONTACT, ALIAS, LETTER);
+    assert_eq!(reply.codes(), (250, "2.0.0"), "{reply}");
+    crate::support::eventually("the report is given up", || {
+        let log = relay.daemon.log();
+        log.lines().any(|line| line.contains("given up") && line.contains(".report")).then_some(())
+    });
+    let to_contact = relay.sink.commands().iter().filter(|line| line.starts_with("RCPT TO:<jane@")).count();
+    assert_eq!(to_contact, 1);
+    relay.ends();
+}
+
 /// Another mailbox has the message: the sender has nothing to do.
 #[test]
 #[ignore = "needs Python 3: run ./test"]

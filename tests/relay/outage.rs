@@ -128,31 +128,43 @@ impl Load {
 
 #[test]
 #[ignore = "needs MariaDB: run ./test"]
-fn a_database_server_that_goes_away_and_comes_back() {
-    for mode in ["direct", "queue"] {
-        let mut server = MariaDb::start();
-        let sink = Sink::start(Script::accept().at_rcpt(FULL));
-        let aliasd = Installation::unmigrated_on(Database::on(server.url()), sink.address())
-            .delivering(&format!("{RETRY}mode = {mode:?}"));
-        aliasd.run(&["migrate"]).succeeded();
-        let aliasd = aliasd.with_alias(ALIAS, MAILBOX);
-        let daemon = aliasd.serve();
-        let ledger = Arc::new(Ledger::default());
-        let load = Load::start(&ledger, aliasd.address());
-        for signal in ["TERM", "KILL"] {
-            // What is acknowledged now waits in the queue while the server is away.
-            sink.behave(Script::accept().at_rcpt(FULL));
-            ledger.await_acknowledged(20);
-            server.end_by(signal);
-            ledger.await_put_off(8);
-            sink.behave(Script::accept());
-            ledger.await_put_off(8);
-            server.start_again();
-            ledger.await_acknowledged(20);
-        }
-        load.end();
-        ledger.settle(&sink, daemon);
+fn a_database_server_that_goes_away_under_direct_deliveries() {
+    database_goes_away("direct");
+}
+
+#[test]
+#[ignore = "needs MariaDB: run ./test"]
+fn a_database_server_that_goes_away_under_queued_deliveries() {
+    database_goes_away("queue");
+}
+
+fn database_goes_away(mode: &str) {
+    let mut server = MariaDb::start();
+    let sink = Sink::start(Script::accept().at_rcpt(FULL));
+    let aliasd = Installation::unmigrated_on(Database::on(server.url()), sink.address())
+        .delivering(&format!("{RETRY}mode = {mode:?}"));
+    aliasd.run(&["migrate"]).succeeded();
+    let aliasd = aliasd.with_alias(ALIAS, MAILBOX);
+    let daemon = aliasd.serve();
+    let ledger = Arc::new(Ledger::default());
+    let load = Load::start(&ledger, aliasd.address());
+    for (signal, at_rcpt) in [("TERM", FULL), ("KILL", FULL), ("KILL", Answer::Accept)] {
+        // With a next hop that takes nothing, what is acknowledged now waits in the queue while the server is away.
+        sink.behave(Script::accept().at_rcpt(at_rcpt));
+        ledger.await_acknowledged(20);
+        server.end_by(signal);
+        ledger.await_put_off(60);
+        sink.behave(Script::accept());
+        ledger.await_put_off(60);
+        server.start_again();
+        ledger.await_acknowledged(20);
     }
+    load.end();
+    let log = daemon.log();
+    for line in ["the queue cannot be written to", "the queue can be written to again"] {
+        assert!(log.contains(line), "{line}: {log}");
+    }
+    ledger.settle(&sink, daemon);
 }
 
 /// It takes connections and does not answer: nobody may wait for it for ever.
@@ -266,11 +278,12 @@ fn a_full_disk() {
 
 fn storage_fails(mode: &str, trouble: impl FnOnce(&Path) -> Box<dyn Trouble>) {
     let sink = Sink::start(Script::accept().at_rcpt(FULL));
-    let aliasd = Installation::unmigrated(Engine::Sqlite, sink.address())
+    let mut aliasd = Installation::unmigrated(Engine::Sqlite, sink.address())
         .delivering(&format!("{RETRY}mode = {mode:?}"));
+    // Dropped first: it may be a file system in a folder of the other.
     let trouble = trouble(&aliasd.data_dir());
     aliasd.run(&["migrate"]).succeeded();
-    let aliasd = aliasd.with_alias(ALIAS, MAILBOX);
+    aliasd = aliasd.with_alias(ALIAS, MAILBOX);
     let daemon = aliasd.serve_through(&disk::obedient(&aliasd.data_dir()));
     let (ledger, address) = (Ledger::default(), aliasd.address());
     for _ in 0..5 {
@@ -288,6 +301,7 @@ fn storage_fails(mode: &str, trouble: impl FnOnce(&Path) -> Box<dyn Trouble>) {
     for _ in 0..5 {
         let reply = ledger.send(address);
         assert_eq!(reply.codes(), (451, "4.3.0"), "{mode}: {reply}");
+        // Time in which it looks whether it can write, and must find that it cannot.
         std::thread::sleep(Duration::from_millis(200));
     }
     assert!(daemon.log().contains("the queue cannot be written to"), "{}", daemon.log());
@@ -321,6 +335,36 @@ fn direct_deliveries_go_on_until_something_has_to_be_kept() {
     trouble.end(&daemon);
     eventually("mail is taken again", || Some(ledger.send(address)).filter(|reply| reply.code == 250));
     ledger.settle(&sink, daemon);
+}
+
+/// The sender comes again with a message of which one mailbox has its copy and the other's could not be kept.
+#[test]
+fn what_has_arrived_does_not_arrive_again_when_the_rest_could_not_be_kept() {
+    const OTHER_MAILBOX: &str = "work-9q2x@example.net";
+    const BOTH: &str = "both@example.com";
+    let sink = Sink::start(Script::accept());
+    let aliasd = Installation::new(Engine::Sqlite, sink.address())
+        .delivering(RETRY)
+        .with_alias(ALIAS, MAILBOX)
+        .and_mailbox(OTHER_MAILBOX)
+        .and_alias(BOTH, &[MAILBOX, OTHER_MAILBOX]);
+    let daemon = aliasd.serve_through(&disk::obedient(&aliasd.data_dir()));
+    let send = |number| daemon.greet().deliver(CONTACT, BOTH, letter(number).as_bytes());
+    // The contact is known from now on.
+    assert_eq!(send(1).code, 250);
+    assert_eq!((number_of(&sink.next().text()), number_of(&sink.next().text())), (1, 1));
+
+    let trouble = NoGrowth(aliasd.data_dir());
+    trouble.begin(&daemon);
+    sink.behave(Script::accept().refuse_recipient(OTHER_MAILBOX, "450 4.2.1 later"));
+    assert_eq!(send(2).codes(), (451, "4.3.0"));
+    assert_eq!(sink.next().recipients, [MAILBOX]);
+    trouble.end(&daemon);
+    sink.behave(Script::accept());
+    eventually("the message is taken", || Some(send(2)).filter(|reply| reply.code == 250));
+    assert_eq!(sink.next().recipients, [OTHER_MAILBOX]);
+    daemon.stop();
+    assert_eq!(sink.waiting(), 0);
 }
 
 /// The log may be on the disk that is full.
