@@ -13,9 +13,9 @@ use super::alias::{Alias, AliasId, CatchAll, Contact, Lookup};
 use super::pacing::Admit;
 use super::site::Destination;
 
-/// The directory cannot answer now; the sender may try again.
+/// The database cannot answer, or cannot be written to, now; the sender may try again.
 #[derive(Debug, Clone, thiserror::Error)]
-#[error("the directory cannot answer: {0}")]
+#[error("the database cannot answer: {0}")]
 pub struct Unavailable(pub String);
 
 /// A contact that a message needs.
