@@ -2,7 +2,8 @@
 //! hears 250.
 
 use crate::mail::{Address, Timestamp};
-use crate::relay::ports::{Delivery, Directory as _, Outcome};
+use crate::relay::alias::AliasId;
+use crate::relay::ports::{Counted, Delivery, Directory as _, Outcome};
 use crate::relay::report::{self, Event, Notice, ReturnPath, Silence};
 use crate::relay::retry::Next;
 use crate::relay::verdict::{self, Answered, Fate};
@@ -14,13 +15,13 @@ use super::direct::{Progress, Served, Tried};
 use super::intake::Intake;
 use super::journal::Stages;
 use super::letter::{About, Letter};
-use super::scheduler::{Attempt, Body, Place, Work, last_reply};
+use super::scheduler::{Attempt, Body, Work, last_reply};
 use super::seal::Purpose;
 use super::spool::{Enqueued, NewDelivery, NewQueued, Spool as _, State, TransactionDigest};
 use super::station::{Mode, Ports, Reported};
 
 /// A delivery that is to be committed.
-struct Open<P: Ports> {
+struct Open {
     letter: Letter,
     recipient: u32,
     /// Another delivery for the recipient has arrived.
@@ -29,15 +30,15 @@ struct Open<P: Ports> {
     attempts: u32,
     state: State,
     sealed_reply: Option<Vec<u8>>,
-    hands: Hands<P>,
+    hands: Hands,
 }
 
 /// In whose hands a delivery is when it is committed.
-enum Hands<P: Ports> {
+enum Hands {
     /// Nobody's: it is due then.
     Nobody(Timestamp),
-    /// Ours: it begins as soon as it is committed.
-    Ready(Place<P>),
+    /// Ours: it begins as soon as it is committed and has its turn.
+    Ready,
     /// Ours: it is under way.
     UnderWay(Attempt),
 }
@@ -65,24 +66,16 @@ impl<P: Ports> Intake<P> {
             .iter()
             .flat_map(|one| one.arrived().map(|to| (one.about.named.clone(), to.clone())))
             .collect();
-        self.count_accepted(&served);
+        let counted = counted(&served);
         match self.commit(case, served, &notices, digest, stages).await {
             Ok(()) => {
                 self.partly.forget(case.from, &case.message);
+                counted.into_iter().for_each(|(alias, what)| self.station.directory.count(alias, what));
                 reply
             }
             Err(under_way) => {
                 self.remember(case, arrived, under_way);
                 verdict::not_kept(case.trace.id)
-            }
-        }
-    }
-
-    /// What counts when the transaction is over. What is still open counts when it arrives.
-    fn count_accepted(&self, served: &[Served]) {
-        for one in served.iter().filter(|one| one.fate() == Fate::Accepted) {
-            if let (Some((alias, _)), Some(what)) = (&one.about.alias, one.about.counted) {
-                self.station.directory.count(*alias, what);
             }
         }
     }
@@ -114,27 +107,24 @@ impl<P: Ports> Intake<P> {
         let report = about.and_then(|about| self.station.report(notices, &about, &reported));
         let open = self.open(case, served);
         stages.queued(open.len());
-        let mut queued = Vec::with_capacity(2);
-        if !open.is_empty() {
-            queued.push(self.to_be_queued(case, &open, digest));
-        } else if let Some(digest) = digest {
+        // Before the commit, which may take long: the lease must not be believed to be longer than it is written.
+        let lease_end = self.station.lease_end();
+        let rows = (!open.is_empty()).then(|| self.to_be_queued(case, &open, digest, lease_end));
+        let queued: Vec<_> = rows.into_iter().chain(report).collect();
+        let enqueued = if queued.is_empty() { Ok(Vec::new()) } else { self.station.enqueue(queued).await };
+        let Ok(enqueued) = enqueued else {
+            return Err(open.into_iter().filter_map(Open::under_way).collect());
+        };
+        // Not before: what could not be reported is to come again. With rows it was committed together with them.
+        if let Some(digest) = digest.filter(|_| open.is_empty()) {
             self.station.spool.note(digest, case.trace.id, case.trace.now);
         }
-        queued.extend(report);
-        if queued.is_empty() {
-            return Ok(());
-        }
-        match self.station.enqueue(queued).await {
-            Ok(enqueued) => {
-                self.hand_over(case, open, enqueued);
-                Ok(())
-            }
-            Err(_) => Err(open.into_iter().filter_map(Open::under_way).collect()),
-        }
+        self.hand_over(case, open, enqueued, lease_end);
+        Ok(())
     }
 
     /// What is not over.
-    fn open(&self, case: &Case<'_>, served: Vec<Served>) -> Vec<Open<P>> {
+    fn open(&self, case: &Case<'_>, served: Vec<Served>) -> Vec<Open> {
         let mut open = Vec::new();
         for (recipient, one) in (0_u32..).zip(served) {
             let accepted = one.arrived().next().is_some();
@@ -152,7 +142,7 @@ impl<P: Ports> Intake<P> {
         (recipient, accepted): (u32, bool),
         about: &About,
         tried: Tried,
-    ) -> Option<Open<P>> {
+    ) -> Option<Open> {
         let Tried { delivery, progress } = tried;
         let letter = |delivery: &Delivery| Letter::of(delivery, Some(about.clone()));
         let (state, attempts, hands, blamed, reply) = match progress {
@@ -164,10 +154,8 @@ impl<P: Ports> Intake<P> {
                 (state, 1, Hands::Nobody(at), blamed, Some(last_reply(&outcome)))
             }
             Progress::UnderWay(attempt) => (State::Deferred, 1, Hands::UnderWay(attempt), false, None),
-            Progress::Waits => match self.place(&delivery) {
-                Some(place) => (State::Deferred, 1, Hands::Ready(place), false, None),
-                None => (State::Deferred, 0, Hands::Nobody(case.trace.now), false, None),
-            },
+            Progress::Waits if self.begins_here(&delivery) => (State::Deferred, 1, Hands::Ready, false, None),
+            Progress::Waits => (State::Deferred, 0, Hands::Nobody(case.trace.now), false, None),
         };
         let seal = |reply: String| self.station.seal(Purpose::Reply, case.trace.id, reply.as_bytes());
         let (letter, sealed_reply) = (letter(&delivery), reply.map(seal));
@@ -175,11 +163,8 @@ impl<P: Ports> Intake<P> {
     }
 
     /// What waits because the time was over is left to whoever claims it: this node has had its try.
-    fn place(&self, delivery: &Delivery) -> Option<Place<P>> {
-        match self.station.policy.mode {
-            Mode::Queue => self.scheduler.reserve(&delivery.to),
-            Mode::Direct => None,
-        }
+    fn begins_here(&self, delivery: &Delivery) -> bool {
+        self.station.policy.mode == Mode::Queue && self.scheduler.has_room(&delivery.to)
     }
 
     fn second_attempt(&self, created_at: Timestamp) -> Timestamp {
@@ -193,8 +178,9 @@ impl<P: Ports> Intake<P> {
     fn to_be_queued(
         &self,
         case: &Case<'_>,
-        open: &[Open<P>],
+        open: &[Open],
         digest: Option<TransactionDigest>,
+        lease_end: Timestamp,
     ) -> NewQueued {
         let (id, created_at) = (case.trace.id, case.trace.now);
         NewQueued {
@@ -202,16 +188,16 @@ impl<P: Ports> Intake<P> {
             created_at,
             sealed_body: self.station.seal(Purpose::Body, id, &case.message.body()),
             size: case.message.raw().len() as u64,
-            deliveries: open.iter().map(|open| self.row(case, open)).collect(),
+            deliveries: open.iter().map(|open| self.row(case, open, lease_end)).collect(),
             digest,
         }
     }
 
-    fn row(&self, case: &Case<'_>, open: &Open<P>) -> NewDelivery {
+    fn row(&self, case: &Case<'_>, open: &Open, lease_end: Timestamp) -> NewDelivery {
         let station = &self.station;
         let (owner, next_attempt_at) = match open.hands {
             Hands::Nobody(at) => (None, at),
-            Hands::Ready(_) | Hands::UnderWay(_) => (Some(station.node), station.lease_end()),
+            Hands::Ready | Hands::UnderWay(_) => (Some(station.node), lease_end),
         };
         NewDelivery {
             sealed: open.letter.seal(&station.keys.queue, &station.surroundings, case.trace.id),
@@ -230,15 +216,14 @@ impl<P: Ports> Intake<P> {
     }
 
     /// Gives the scheduler what it is to begin, and what has begun. `enqueued` are the rows, the message's first.
-    fn hand_over(&self, case: &Case<'_>, open: Vec<Open<P>>, enqueued: Vec<Enqueued>) {
+    fn hand_over(&self, case: &Case<'_>, open: Vec<Open>, enqueued: Vec<Enqueued>, lease_end: Timestamp) {
         let Some(rows) = enqueued.into_iter().next() else { return };
-        let until = self.station.lease_end();
         let body = case.message.body();
         for (open, id) in open.into_iter().zip(rows.deliveries) {
-            let (place, attempt) = match open.hands {
+            let attempt = match open.hands {
                 Hands::Nobody(_) => continue,
-                Hands::Ready(place) => (Some(place), None),
-                Hands::UnderWay(attempt) => (None, Some(attempt)),
+                Hands::Ready => None,
+                Hands::UnderWay(attempt) => Some(attempt),
             };
             let standing = Standing {
                 attempts: open.attempts,
@@ -256,7 +241,7 @@ impl<P: Ports> Intake<P> {
                 accepted: open.accepted,
                 urgent: false,
             };
-            self.scheduler.adopt(work, until, place, attempt);
+            self.scheduler.adopt(work, lease_end, attempt);
         }
     }
 
@@ -297,12 +282,12 @@ impl<P: Ports> Intake<P> {
     }
 }
 
-impl<P: Ports> Open<P> {
+impl Open {
     fn under_way(self) -> Option<(Address, Address, Attempt)> {
         let Self { letter, hands, .. } = self;
         match hands {
             Hands::UnderWay(attempt) => Some((letter.about?.named, letter.to, attempt)),
-            Hands::Nobody(_) | Hands::Ready(_) => None,
+            Hands::Nobody(_) | Hands::Ready => None,
         }
     }
 }
@@ -324,4 +309,10 @@ fn is_told(case: &Case<'_>, one: &Served, event: &Event) -> bool {
         at: case.trace.now,
     };
     !matches!(report::decide(&report), Err(Silence::Unproven))
+}
+
+/// What counts when the transaction is over. What is still open counts when it arrives.
+fn counted(served: &[Served]) -> Vec<(AliasId, Counted)> {
+    let accepted = served.iter().filter(|one| one.fate() == Fate::Accepted);
+    accepted.filter_map(|one| Some((one.about.alias.as_ref()?.0, one.about.counted?))).collect()
 }

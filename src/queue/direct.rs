@@ -142,7 +142,7 @@ impl<P: Ports> Intake<P> {
         let Ok(outcome) = timeout_at(deadline, &mut attempt).await else {
             return Tried { delivery, progress: Progress::UnderWay(attempt) };
         };
-        self.station.journal.delivery(&delivery, &outcome, began.elapsed());
+        self.station.journal.delivery(&delivery.id, &delivery.to, &outcome, began.elapsed());
         let (outcome, blamed) = put_off_if_about_us(outcome);
         if blamed {
             self.station.journal.blamed(&delivery.id, &delivery.to);

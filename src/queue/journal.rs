@@ -107,10 +107,9 @@ impl Journal {
     }
 
     /// One line for a delivery.
-    pub(super) fn delivery(&self, delivery: &Delivery, outcome: &Outcome, took: Duration) {
+    pub(super) fn delivery(&self, id: &str, to: &Address, outcome: &Outcome, took: Duration) {
         self.meters.attempt(outcome);
-        let to = self.redactor.address(&delivery.to);
-        let (id, took_ms) = (delivery.id.as_str(), millis(took));
+        let (to, took_ms) = (self.redactor.address(to), millis(took));
         match outcome {
             Outcome::Delivered(by) => {
                 let (host, reply) = (self.redactor.host(&by.host), self.redactor.text(&by.reply));

@@ -35,11 +35,17 @@ struct Line<T> {
     waiting: VecDeque<T>,
     /// Until then rows have been put off.
     put_off_until: Timestamp,
+    /// It did not get shorter when it was waited for.
+    is_slow: bool,
 }
 
 impl<T> Line<T> {
     fn new() -> Self {
-        Self { active: 0, waiting: VecDeque::new(), put_off_until: Timestamp::EPOCH }
+        Self { active: 0, waiting: VecDeque::new(), put_off_until: Timestamp::EPOCH, is_slow: false }
+    }
+
+    fn is_long(&self) -> bool {
+        self.waiting.len() > IN_LINE / 2
     }
 
     fn is_idle(&self, now: Timestamp) -> bool {
@@ -89,12 +95,19 @@ impl<T> Lines<T> {
         line.put_off_until
     }
 
-    /// Begins a delivery that comes from elsewhere, if it need not wait.
-    pub(super) fn begin(&mut self, site: i64, allowed: u32, now: Timestamp) -> bool {
-        let line = self.line(site, now);
-        let has_room = line.active < allowed && line.waiting.is_empty();
-        line.active += u32::from(has_room);
-        has_room
+    /// Whether one more would begin or be put in line.
+    pub(super) fn has_room(&self, site: i64) -> bool {
+        self.waiting < IN_ALL_LINES && self.sites.get(&site).is_none_or(|line| line.waiting.len() < IN_LINE)
+    }
+
+    /// Whether it is worth while to wait until the line is shorter, before more is claimed for it.
+    pub(super) fn is_long(&self, site: i64) -> bool {
+        self.sites.get(&site).is_some_and(|line| !line.is_slow && line.is_long())
+    }
+
+    /// It was waited for in vain.
+    pub(super) fn is_slow(&mut self, site: i64) {
+        self.sites.get_mut(&site).into_iter().for_each(|line| line.is_slow = true);
     }
 
     /// A delivery that was let go does not begin after all.
@@ -107,6 +120,7 @@ impl<T> Lines<T> {
     pub(super) fn ended(&mut self, site: i64, allowed: impl FnOnce(&T) -> u32, now: Timestamp) -> Option<T> {
         let line = self.line(site, now);
         line.active = line.active.saturating_sub(1);
+        line.is_slow &= line.is_long();
         let allowed = allowed(line.waiting.front()?);
         if line.active >= allowed {
             return None;
@@ -178,6 +192,26 @@ mod tests {
     }
 
     #[test]
+    fn a_long_line_is_waited_for_unless_it_is_slow() {
+        let mut lines = Lines::default();
+        assert!(lines.has_room(1) && !lines.is_long(1));
+        for delivery in 0..=IN_LINE {
+            let _ = lines.offer(1, delivery, 1, at(0));
+        }
+        assert!(!lines.has_room(1) && lines.is_long(1) && lines.has_room(2));
+        lines.is_slow(1);
+        assert!(!lines.is_long(1), "it was waited for in vain");
+        for _ in 0..IN_LINE {
+            lines.ended(1, |_| 1, at(0));
+        }
+        let _ = lines.offer(1, 0, 1, at(0));
+        for delivery in 0..IN_LINE {
+            let _ = lines.offer(1, delivery, 1, at(0));
+        }
+        assert!(lines.is_long(1), "it was short meanwhile");
+    }
+
+    #[test]
     fn nothing_waits_for_a_destination_with_nothing_under_way() {
         let mut lines = Lines::default();
         assert!(matches!(lines.offer(1, 'a', 0, at(0)), Offer::Later('a', _)));
@@ -200,7 +234,7 @@ mod tests {
     fn idle_destinations_are_forgotten() {
         let mut lines: Lines<char> = Lines::default();
         for site in 0..=REMEMBERED as i64 {
-            assert!(lines.begin(site, 1, at(0)) && !lines.begin(site, 1, at(0)));
+            assert_eq!(lines.offer(site, 'a', 1, at(0)), Offer::Begins('a'));
             assert_eq!(lines.ended(site, |_| 1, at(0)), None);
         }
         assert_eq!(lines.sites.len(), 1);

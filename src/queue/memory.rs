@@ -34,6 +34,12 @@ impl MemoryBudget {
         self.limit.saturating_sub(self.used())
     }
 
+    /// Whether at least half of it is free.
+    #[must_use]
+    pub fn is_half_free(&self) -> bool {
+        self.used() <= self.limit / 2
+    }
+
     /// Reserves, if there is as much.
     #[must_use]
     pub fn reserve(self: &Arc<Self>, octets: u64) -> Option<Reservation> {

@@ -5,7 +5,7 @@
 //! needed by anybody else: should the node die, its leases end and another one claims the rows.
 //!
 //! Deliveries that the intake has begun, or commits with this node as their owner, are handed over to it without a detour
-//! through the tables ([`Scheduler::reserve`], [`Scheduler::adopt`]).
+//! through the tables ([`Scheduler::adopt`]).
 //!
 //! While the tables cannot be written to (the gate is closed) nothing is begun.
 
@@ -45,6 +45,8 @@ const PLACES_FOR_RETRIES: usize = 1500;
 const BATCH: usize = 100;
 /// With fewer free places than that it is not worth while to claim.
 const WORTH_WHILE: usize = 16;
+/// How long a line may take to become shorter by half of what it holds.
+const WORTH_WAITING: Duration = Duration::from_millis(250);
 /// How often the tables are looked at when nothing is known to be due: other nodes and admins write to them as well.
 const LOOK_AGAIN: Duration = Duration::from_millis(500);
 
@@ -81,6 +83,8 @@ enum Look {
     Now,
     /// When a place is free.
     WhenFree,
+    /// When the line for this destination has become shorter: what would be claimed now finds no room.
+    WhenShorter(i64),
     /// After this time.
     After(Duration),
 }
@@ -138,19 +142,12 @@ impl<P: Ports> Scheduler<P> {
         inner.finished.cancel();
     }
 
-    /// A place for a delivery to `to` that is about to be committed with this node as its owner; none when others are first.
-    pub(super) fn reserve(&self, to: &Address) -> Option<Place<P>> {
-        let inner = &self.0;
-        let now = inner.station.now();
-        let site = inner.station.site(to);
-        if inner.stopping.is_cancelled() || inner.allowed(to, now).is_err() {
-            return None;
-        }
-        let permits = inner.permits(false)?;
-        if !inner.lines.lock().begin(site, inner.station.patient.most_at_once(to), now) {
-            return None;
-        }
-        Some(Place { inner: Arc::clone(inner), site, permits: Some(permits) })
+    /// Whether a delivery to `to` that is committed with this node as its owner would begin, or wait in line: otherwise it
+    /// is better left to whoever claims it. What waits keeps its body in memory, of which half stays free for new mail.
+    pub(super) fn has_room(&self, to: &Address) -> bool {
+        let Inner { station, lines, stopping, .. } = &*self.0;
+        let takes_mail = !stopping.is_cancelled() && self.0.allowed(to, station.now()).is_ok();
+        takes_mail && station.memory.is_half_free() && lines.lock().has_room(station.site(to))
     }
 
     /// Waits for something at the end as it does for deliveries.
@@ -158,17 +155,13 @@ impl<P: Ports> Scheduler<P> {
         self.0.tasks.spawn(task);
     }
 
-    /// Takes over a delivery that was committed with this node as its owner: with the place that was reserved for it, or
-    /// (when it is under way already) with none.
-    pub(super) fn adopt(
-        &self,
-        work: Work,
-        until: Timestamp,
-        place: Option<Place<P>>,
-        attempt: Option<Attempt>,
-    ) {
+    /// Takes over a delivery that was committed with this node as its owner until `until`; it may be under way already.
+    pub(super) fn adopt(&self, work: Work, until: Timestamp, attempt: Option<Attempt>) {
         self.0.roster.lock().enter(work.id, until);
-        self.0.begin(place, work, attempt);
+        match attempt {
+            Some(attempt) => self.0.begin(work, Start::UnderWay(attempt)),
+            None => self.0.give_back_later(self.0.place(work).into_iter().collect()),
+        }
     }
 }
 
@@ -177,17 +170,28 @@ impl<P: Ports> Inner<P> {
         while !self.stopping.is_cancelled() {
             // Never broken off: what was claimed would be nobody's until its lease ends.
             let look = self.look().await;
-            let wait = async {
-                match look {
-                    Look::Now => {}
-                    Look::WhenFree => drop(timeout(LOOK_AGAIN, self.freed.notified()).await),
-                    Look::After(time) => sleep(time).await,
-                }
-            };
             tokio::select! {
                 () = self.stopping.cancelled() => {}
-                () = wait => {}
+                () = self.wait_for(look) => {}
             }
+        }
+    }
+
+    async fn wait_for(&self, look: Look) {
+        match look {
+            Look::Now => {}
+            Look::WhenFree => drop(timeout(LOOK_AGAIN, self.freed.notified()).await),
+            Look::WhenShorter(site) => {
+                let is_shorter = async {
+                    while self.lines.lock().is_long(site) {
+                        self.freed.notified().await;
+                    }
+                };
+                if timeout(WORTH_WAITING, is_shorter).await.is_err() {
+                    self.lines.lock().is_slow(site);
+                }
+            }
+            Look::After(time) => sleep(time).await,
         }
     }
 
@@ -224,14 +228,20 @@ impl<P: Ports> Inner<P> {
         let most = u32::try_from(limit).unwrap_or(u32::MAX);
         let claim = station.spool.claim(station.node, now, station.policy.lease, most).await;
         let claimed = station.gate.watch(claim)?;
-        let look = if claimed.len() < limit { Look::After(LOOK_AGAIN) } else { Look::Now };
+        let mut look = if claimed.len() < limit { Look::After(LOOK_AGAIN) } else { Look::Now };
         let mut back = Vec::new();
         for claimed in claimed {
             if !self.roster.lock().enter(claimed.id, later(now, station.policy.lease)) {
                 continue;
             }
             match Work::of(claimed, &station.keys) {
-                Ok(work) => back.extend(self.place(work)),
+                Ok(work) => {
+                    let site = work.site;
+                    back.extend(self.place(work));
+                    if self.lines.lock().is_long(site) {
+                        look = Look::WhenShorter(site);
+                    }
+                }
                 Err(damaged) => self.settle_damaged(damaged).await,
             }
         }
@@ -272,8 +282,8 @@ impl<P: Ports> Inner<P> {
         let permits = self.permits(work.standing.attempts > 1);
         match permits.filter(|_| !self.stopping.is_cancelled()) {
             Some(permits) => {
-                let place = Place { inner: Arc::clone(self), site, permits: Some(permits) };
-                self.begin(Some(place), work, None);
+                let turn = Turn { inner: Arc::clone(self), site };
+                self.begin(work, Start::Fresh { turn, permits });
                 None
             }
             None => {
@@ -290,12 +300,11 @@ impl<P: Ports> Inner<P> {
         Some(Permits { _place: place, _retry: retry })
     }
 
-    fn begin(self: &Arc<Self>, place: Option<Place<P>>, work: Work, attempt: Option<Attempt>) {
+    fn begin(self: &Arc<Self>, work: Work, start: Start<P>) {
         let (id, inner) = (work.id, Arc::clone(self));
         let task = self.tasks.spawn(async move {
-            inner.perform(&work, attempt).await;
+            inner.perform(&work, start).await;
             inner.roster.lock().leave(work.id);
-            drop(place);
         });
         self.roster.lock().begin(id, self.station.now(), task.abort_handle());
     }
@@ -317,33 +326,49 @@ impl<P: Ports> Inner<P> {
                 }));
             }
         }
-        if !back.is_empty() {
-            let inner = Arc::clone(self);
-            self.tasks.spawn(async move { inner.give_back_at(back).await });
-        }
+        self.give_back_later(back);
         self.freed.notify_one();
+    }
+
+    /// For who cannot wait.
+    fn give_back_later(self: &Arc<Self>, due: Vec<(DeliveryId, Timestamp)>) {
+        if !due.is_empty() {
+            let inner = Arc::clone(self);
+            self.tasks.spawn(async move { inner.give_back_at(due).await });
+        }
     }
 }
 
-/// The right to a share of the work.
+/// How a delivery begins.
+enum Start<P: Ports> {
+    /// Its line has let it go.
+    Fresh { turn: Turn<P>, permits: Permits },
+    /// It has begun elsewhere.
+    UnderWay(Attempt),
+}
+
+/// The right to a share of the work; until the delivery is settled.
 #[derive(Debug)]
 struct Permits {
     _place: OwnedSemaphorePermit,
     _retry: Option<OwnedSemaphorePermit>,
 }
 
-/// A delivery's place; when it is dropped the next one begins.
-#[derive(Debug)]
-pub(super) struct Place<P: Ports> {
+/// A delivery's turn at its destination. When it is dropped the next one begins: with the end of the attempt, since that
+/// it is written down is nothing that the destination has to wait for.
+struct Turn<P: Ports> {
     inner: Arc<Inner<P>>,
     site: i64,
-    permits: Option<Permits>,
 }
 
-impl<P: Ports> Drop for Place<P> {
+impl<P: Ports> std::fmt::Debug for Turn<P> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Turn").field("site", &self.site).finish_non_exhaustive()
+    }
+}
+
+impl<P: Ports> Drop for Turn<P> {
     fn drop(&mut self) {
-        // Before the next one looks for its own.
-        self.permits = None;
         self.inner.ended(self.site);
     }
 }

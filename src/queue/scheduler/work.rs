@@ -10,7 +10,7 @@ use super::super::memory;
 use super::super::seal::{self, Opening, Purpose};
 use super::super::spool::{BodyId, Claimed, DeliveryId, Settlement, Spool as _};
 use super::super::station::{Ports, Reported, later};
-use super::Inner;
+use super::{Inner, Start};
 use crate::mail::Timestamp;
 use crate::relay::keys::Keys;
 use crate::relay::ports::{Directory as _, Outcome, Transport as _};
@@ -88,32 +88,49 @@ enum Untried {
 
 impl<P: Ports> Inner<P> {
     /// Tries a delivery and settles it.
-    pub(super) async fn perform(&self, work: &Work, attempt: Option<Attempt>) {
-        if attempt.is_none() && !self.roster.lock().owns(work.id, self.station.now()) {
+    pub(super) async fn perform(&self, work: &Work, start: Start<P>) {
+        let (outcome, body, _permits) = match start {
+            Start::UnderWay(attempt) => {
+                let Ok(body) = self.body(work).await else { return };
+                (self.follow(work, attempt).await, body, None)
+            }
+            Start::Fresh { turn, permits } => {
+                let Some((outcome, body)) = self.try_now(work).await else { return };
+                drop(turn);
+                (outcome, body, Some(permits))
+            }
+        };
+        self.conclude(work, &outcome, &body).await;
+    }
+
+    /// `None` when there was no attempt; the row is taken care of.
+    async fn try_now(&self, work: &Work) -> Option<(Outcome, Bytes)> {
+        if !self.roster.lock().owns(work.id, self.station.now()) {
             // It waited for so long that it is another node's.
-            return;
+            return None;
         }
         match self.body(work).await {
             Ok(body) => {
-                let outcome = self.attempt(work, attempt, &body).await;
-                self.conclude(work, &outcome, &body).await;
+                let attempt = self.station.patient.deliver(work.letter.delivery(body.clone()));
+                Some((self.follow(work, attempt).await, body))
             }
-            Err(Untried::Until(at)) => self.give_back_at(vec![(work.id, at)]).await,
+            Err(Untried::Until(at)) => {
+                self.give_back_at(vec![(work.id, at)]).await;
+                None
+            }
             Err(Untried::Damaged(why)) => {
                 let row = DamagedRow { id: work.id, transaction: work.transaction, why };
                 self.settle_damaged(row).await;
+                None
             }
         }
     }
 
-    async fn attempt(&self, work: &Work, attempt: Option<Attempt>, body: &Bytes) -> Outcome {
+    async fn follow(&self, work: &Work, attempt: impl Future<Output = Outcome>) -> Outcome {
         let began = Instant::now();
-        let delivery = work.letter.delivery(body.clone());
-        let outcome = match attempt {
-            Some(attempt) => attempt.await,
-            None => self.station.patient.deliver(delivery.clone()).await,
-        };
-        self.station.journal.delivery(&delivery, &outcome, began.elapsed());
+        let outcome = attempt.await;
+        let Letter { id, to, .. } = &work.letter;
+        self.station.journal.delivery(id, to, &outcome, began.elapsed());
         outcome
     }
 

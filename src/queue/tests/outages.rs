@@ -29,6 +29,32 @@ async fn what_cannot_be_kept_stays_with_the_sender_and_is_not_delivered_twice() 
     world.hop.behaviour.lock().clear();
     assert!(world.jane_writes(&["shop@example.com"]).await.starts_with("250 "));
     assert_eq!(world.went_to(), ["you@example.net"]);
+    assert_eq!(world.counted(), [Counted::Forwarded], "once, although it was accepted at the second try");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refusal_that_could_not_be_reported_is_reported_at_the_next_try() {
+    let club = Alias {
+        id: AliasId(12),
+        address: address("club@example.com"),
+        mailboxes: vec![Mailbox { id: MailboxId(23), address: address("x@example.net"), paused: false }],
+        ..testing::alias()
+    };
+    let world = world(Book::of([testing::alias(), club]));
+    world.next_hop("x@example.net", Behaviour::Reject);
+    world.fills_up(true);
+    let letter = "Message-ID: <1@example.org>\r\nDate: today\r\nFrom: jane@example.org\r\n\r\nHi\r\n";
+    let send =
+        || world.takes("192.0.2.9", "jane@example.org", &["shop@example.com", "club@example.com"], letter);
+    let reply = send().await;
+    assert!(reply.starts_with("451 4.3.0 "), "{reply}");
+    world.fills_up(false);
+    world.until_it_takes_mail().await;
+    let reply = send().await;
+    assert!(reply.starts_with("250 "), "{reply}");
+    world.until_empty().await;
+    let reports = world.sent().iter().filter(|sent| sent.to == address("jane@example.org")).count();
+    assert_eq!(reports, 1);
 }
 
 #[tokio::test(start_paused = true)]

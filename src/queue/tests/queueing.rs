@@ -21,7 +21,7 @@ impl World {
         panic!("never: {what}; rows: {:?}", self.tables.rows.lock());
     }
 
-    async fn until_empty(&self) {
+    pub(super) async fn until_empty(&self) {
         self.until("an empty queue", |world| world.tables.rows.lock().is_empty()).await;
     }
 
