@@ -16,7 +16,7 @@ use crate::net::smtp_in::{Service, SmtpIn, Times};
 use crate::net::smtp_out::{self, Ourselves, Outbound};
 use crate::queue::memory::MemoryBudget;
 use crate::queue::meters::RecipientMeters;
-use crate::queue::{Client, Intake, Policy, Ports, Scheduler, Station, Transports};
+use crate::queue::{Client, Intake, Parts, Policy, Ports, Scheduler, Station};
 use crate::relay::keys::Keys;
 use crate::relay::recipient::Recipient;
 use crate::relay::redact::Redactor;
@@ -221,17 +221,17 @@ fn station(
 ) -> Arc<Station<Real>> {
     let redactor = Redactor::new(&keys, settings.telemetry.redact);
     let patience = PATIENCE.max(settings.delivery.direct_timeout);
-    let transports = Transports { direct: outbound.clone(), patient: outbound.with_budget(patience) };
-    let policy = policy(settings, patience);
-    Station::new(
-        policy,
-        (keys, redactor),
-        store.clone(),
-        store.clone(),
-        transports,
-        System,
-        Arc::clone(memory),
-    )
+    Station::new(Parts {
+        policy: policy(settings, patience),
+        keys,
+        redactor,
+        directory: store.clone(),
+        spool: store.clone(),
+        direct: outbound.clone(),
+        patient: outbound.with_budget(patience),
+        surroundings: System,
+        memory: Arc::clone(memory),
+    })
 }
 
 fn policy(settings: &Settings, patience: Duration) -> Policy {

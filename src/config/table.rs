@@ -165,7 +165,8 @@ pub(super) static DIRECT_TIMEOUT: Key<Duration> = Key::new(
     "delivery.direct_timeout",
     r#""20s""#,
     |raw| read::duration(raw, SECOND..=10 * MINUTE),
-    "How long the sender waits for the deliveries at most. What takes longer goes on, and is stored.",
+    "How long the sender waits for the deliveries at most. What is undecided then is stored and tried again; what only\n\
+     waits for the answer to its final dot goes on.",
 );
 
 pub(super) static SMARTHOST: Key<Option<Smarthost>> = Key::new(

@@ -5,8 +5,7 @@
 //! final dot ends at the deadline of [`Options::budget`]: a delivery that waited for a slot has less time left for the
 //! rest.
 //!
-//! The reply to the final dot has [`AFTER_DOT`], whatever the budget: to give up there would cost a second copy with each
-//! new try, and most senders wait that long.
+//! The reply to the final dot has [`AFTER_DOT`], whatever the budget: to give up there would deliver the message twice.
 //!
 //! What it does not do: no queue, no second try later, no MTA-STS and no DANE.
 
@@ -42,8 +41,8 @@ use pool::Pool;
 use route::NextHop;
 use sites::{Overall, Site, Sites};
 
-/// How long the reply to the final dot may take. RFC 5321 (section 4.5.3.2.6) has ten minutes; so long waits the sender
-/// of the message as well, and it must get its answer before it gives up.
+/// How long the reply to the final dot may take. RFC 5321 (section 4.5.3.2.6) has ten minutes, for servers that deliver
+/// before they answer; those that do not answer after five will not.
 pub const AFTER_DOT: Duration = Duration::from_secs(5 * 60);
 
 /// How mail goes out.

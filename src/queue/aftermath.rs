@@ -74,6 +74,18 @@ fn delayed(failure: &Failure, standing: &Standing, schedule: &Schedule, now: Tim
         .then(|| Event::Delayed(Problem::from(failure), schedule.expires_at(standing.created_at)))
 }
 
+/// What an admin is shown of an attempt.
+pub(super) fn last_reply(outcome: &Outcome) -> String {
+    match outcome {
+        Outcome::Delivered(by) => by.reply.clone(),
+        Outcome::Rejected(failure) | Outcome::Deferred(failure) | Outcome::Uncertain(failure) => {
+            let (class, subject, detail) = failure.enhanced;
+            let host = failure.host.as_deref().unwrap_or("(no host)");
+            format!("{host}: {} {class}.{subject}.{detail} {}", failure.code, failure.text)
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

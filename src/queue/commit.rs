@@ -9,16 +9,17 @@ use crate::relay::retry::Next;
 use crate::relay::verdict::{self, Answered, Fate};
 use crate::smtp::Reply;
 
-use super::aftermath::Standing;
+use super::aftermath::{Standing, last_reply};
 use super::decide::Case;
 use super::direct::{Progress, Served, Tried};
 use super::intake::Intake;
 use super::journal::Stages;
 use super::letter::{About, Letter};
-use super::scheduler::{Attempt, Body, Work, last_reply};
+use super::reports::Reported;
+use super::scheduler::{Attempt, Body, Work};
 use super::seal::Purpose;
 use super::spool::{Enqueued, NewDelivery, NewQueued, Spool as _, State, TransactionDigest};
-use super::station::{Mode, Ports, Reported};
+use super::station::{Mode, Ports};
 
 /// A delivery that is to be committed.
 struct Open {
@@ -61,7 +62,7 @@ impl<P: Ports> Intake<P> {
         if !answered.iter().any(|one| matches!(one.fate, Fate::Accepted | Fate::Undecided)) {
             return reply;
         }
-        let notices = if reply.is_positive() { self.notices(case, &served) } else { Vec::new() };
+        let notices = if reply.is_positive() { notices(case, &served) } else { Vec::new() };
         let arrived: Vec<_> = served
             .iter()
             .flat_map(|one| one.arrived().map(|to| (one.about.named.clone(), to.clone())))
@@ -78,15 +79,6 @@ impl<P: Ports> Intake<P> {
                 verdict::not_kept(case.trace.id)
             }
         }
-    }
-
-    /// What the sender is told in a report, when it hears 250.
-    fn notices(&self, case: &Case<'_>, served: &[Served]) -> Vec<Notice> {
-        let told = served.iter().filter_map(|one| {
-            let event = Event::of(&one.fate())?;
-            self.station.notice(&one.about, &event, case.trace.now)
-        });
-        told.collect()
     }
 
     /// Commits open deliveries and reports in one transaction of the database, or notes that there were none.
@@ -294,21 +286,28 @@ impl Open {
 
 fn answered(case: &Case<'_>, one: &Served) -> Answered {
     let fate = one.fate();
-    let is_told_otherwise = Event::of(&fate).is_some_and(|event| is_told(case, one, &event));
+    // Told in a report, or not to be told: who has asked not to hear of it, and `<>`, which nobody reads.
+    let is_told_otherwise =
+        Event::of(&fate).is_some_and(|event| !matches!(told(case, one, &event), Err(Silence::Unproven)));
     Answered { named: one.about.named.clone(), fate, is_told_otherwise }
 }
 
-/// Whether a report goes to the sender, or it wants none.
-fn is_told(case: &Case<'_>, one: &Served, event: &Event) -> bool {
-    let report = report::Case {
+/// What the sender is told of this, or why nothing.
+fn told(case: &Case<'_>, one: &Served, event: &Event) -> Result<Notice, Silence> {
+    report::decide(&report::Case {
         direction: one.about.direction,
         return_path: ReturnPath::new(case.from, case.evidence),
         asked: &one.asked,
         named: &one.about.named,
         event,
         at: case.trace.now,
-    };
-    !matches!(report::decide(&report), Err(Silence::Unproven))
+    })
+}
+
+/// What the sender is told in a report, when it hears 250.
+fn notices(case: &Case<'_>, served: &[Served]) -> Vec<Notice> {
+    let told = served.iter().filter_map(|one| told(case, one, &Event::of(&one.fate())?).ok());
+    told.collect()
 }
 
 /// What counts when the transaction is over. What is still open counts when it arrives.

@@ -1,7 +1,8 @@
 //! Delivering while the sender waits.
 //!
 //! All deliveries run at once (of a few recipients at a time), until `delivery.direct_timeout` is over. What is under way
-//! then goes on: it is handed to the scheduler together with its row, so nothing that has its final dot out is sent again.
+//! then is handed to the scheduler together with its row. What has not come to its final dot is about to be ended by the
+//! transport, whose time is the same, and is tried again like anything that failed; what has goes on, and is not sent twice.
 
 use futures_util::future::join_all;
 use futures_util::stream::{self, StreamExt as _};

@@ -1,7 +1,7 @@
 //! Whether the queue's tables can be written to. While they cannot, no new mail is taken and nothing is delivered: what
 //! could not be committed would have to be forgotten or repeated.
 //!
-//! Whoever commits tells the gate how it went. A failure closes it; only a probe that was committed opens it again.
+//! Whoever commits, or looks for what is due, tells the gate how it went. A failure closes it; only a probe that was committed opens it again.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -20,13 +20,13 @@ impl Default for Gate {
 }
 
 impl Gate {
-    /// Whether commits have succeeded of late.
+    /// Whether nothing has failed since the last probe.
     #[must_use]
     pub fn is_open(&self) -> bool {
         self.open.load(Ordering::Relaxed)
     }
 
-    /// Takes note of how a commit went.
+    /// Takes note of how a commit or a look went.
     pub(super) fn watch<T>(&self, result: Result<T, Unavailable>) -> Result<T, Unavailable> {
         if let Err(error) = &result
             && self.open.swap(false, Ordering::Relaxed)

@@ -26,8 +26,8 @@ use crate::smtp::{ForwardPath, Reply, ReversePath, Transaction};
 use super::decide::{Case, Decision, Judge};
 use super::journal::Stages;
 use super::partly::PartlyDelivered;
-use super::repeats::{self, UnderWay};
-use super::scheduler::{REMEMBERED, Scheduler};
+use super::repeats::{self, REMEMBERED, UnderWay};
+use super::scheduler::Scheduler;
 use super::spool::{Spool as _, TransactionDigest};
 use super::station::{Mode, Ports, Station, earlier};
 
@@ -224,7 +224,8 @@ impl<P: Ports> Intake<P> {
             Err(first) => return Ok(verdict::under_way(first)),
         };
         let since = earlier(case.trace.now, REMEMBERED);
-        if let Some(first) = self.station.spool.seen(&digest, since).await? {
+        let seen = self.station.gate.watch(self.station.spool.seen(&digest, since).await);
+        if let Some(first) = seen.map_err(|_| Refused::NoStorage)? {
             self.station.journal.repeated(id, first);
             return Ok(verdict::accepted(first));
         }

@@ -30,7 +30,7 @@ impl Stages {
         Self { last: Instant::now(), decide: Duration::ZERO, deliver: Duration::ZERO, queued: 0 }
     }
 
-    /// Everything is decided and composed.
+    /// Everything is decided.
     pub(super) fn decided(&mut self) {
         self.decide = self.lap();
     }

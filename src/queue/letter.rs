@@ -49,7 +49,7 @@ pub struct About {
     pub named: Address,
     /// Which way it goes.
     pub direction: Direction,
-    /// The alias that it belongs to, and what arriving counts as; absent for role addresses.
+    /// The alias that it belongs to; absent for role addresses.
     pub alias: Option<(AliasId, Address)>,
     /// What counts when it has arrived.
     pub counted: Option<Counted>,
@@ -120,8 +120,11 @@ impl Letter {
     }
 
     fn to_bytes(&self) -> Vec<u8> {
-        let record = serde_json::to_vec(&Record::of(self)).unwrap_or_default();
-        let length = u32::try_from(record.len()).unwrap_or(u32::MAX).to_be_bytes();
+        let record = serde_json::to_vec(&Record::of(self))
+            .unwrap_or_else(|_| unreachable!("text, numbers and truth values can be written as JSON"));
+        let length = u32::try_from(record.len())
+            .unwrap_or_else(|_| unreachable!("a few addresses are shorter than 4 GiB"))
+            .to_be_bytes();
         let original =
             self.about.as_ref().and_then(|about| about.teller.as_ref()).map(|teller| &*teller.head);
         [&length[..], &record, &self.head, original.unwrap_or_default()].concat()
@@ -166,11 +169,24 @@ struct AboutRecord {
     named: String,
     reply: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    alias: Option<(i64, String)>,
+    alias: Option<AliasRecord>,
     #[serde(default)]
     counted: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    teller: Option<(String, Asked)>,
+    teller: Option<TellerRecord>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct AliasRecord {
+    id: i64,
+    address: String,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct TellerRecord {
+    to: String,
+    #[serde(default)]
+    asked: Asked,
 }
 
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -225,20 +241,23 @@ impl AboutRecord {
         Self {
             named: about.named.to_string(),
             reply: about.direction == Direction::Reply,
-            alias: about.alias.as_ref().map(|(id, address)| (id.0, address.to_string())),
-            counted: about.counted.is_some(),
-            teller: about
-                .teller
+            alias: about
+                .alias
                 .as_ref()
-                .map(|teller| (teller.to.to_string(), Asked::of(&teller.message, &teller.recipient))),
+                .map(|(id, address)| AliasRecord { id: id.0, address: address.to_string() }),
+            counted: about.counted.is_some(),
+            teller: about.teller.as_ref().map(|teller| TellerRecord {
+                to: teller.to.to_string(),
+                asked: Asked::of(&teller.message, &teller.recipient),
+            }),
         }
     }
 
     fn about(self, head: Bytes) -> Result<About, Unreadable> {
         let direction = if self.reply { Direction::Reply } else { Direction::Forward };
         let counts_as = if self.reply { Counted::Replied } else { Counted::Forwarded };
-        let alias = |(id, address): (i64, String)| parse(&address).map(|address| (AliasId(id), address));
-        let teller = |(to, asked): (String, Asked)| -> Result<_, Unreadable> {
+        let alias = |record: AliasRecord| parse(&record.address).map(|address| (AliasId(record.id), address));
+        let teller = |TellerRecord { to, asked }: TellerRecord| -> Result<_, Unreadable> {
             let (message, recipient) = asked.wishes()?;
             Ok(Teller { to: parse(&to)?, message, recipient, head })
         };
@@ -366,7 +385,9 @@ mod tests {
         let whole = letter().to_bytes();
         let (length, rest) = whole.split_first_chunk::<4>().unwrap();
         let (record, heads) = rest.split_at(u32::from_be_bytes(*length) as usize);
-        let record = String::from_utf8_lossy(record).replacen("{\"id\"", "{\"new\":[1],\"id\"", 1);
+        let record = String::from_utf8_lossy(record).replace(":{\"", ":{\"new\":[1],\"");
+        let record = record.replacen('{', "{\"new\":[1],", 1);
+        assert!(record.matches("new").count() >= 5, "{record}");
         let length = u32::try_from(record.len()).unwrap().to_be_bytes();
         let later = Bytes::from([&length[..], record.as_bytes(), heads].concat());
         assert_eq!(shown(&Letter::from_bytes(&later).unwrap()), shown(&letter()));

@@ -1,4 +1,4 @@
-//! What is already delivered of a transaction that was answered 451 because another part of it was undecided.
+//! What is already delivered of a transaction that was answered 451 because the rest of it could not be committed.
 //!
 //! The sender tries such a transaction again as a whole; this memory keeps the parts that have arrived from arriving
 //! twice. It is bounded, forgets a transaction when it is concluded or after a day, and does not outlive the process: it
@@ -18,7 +18,7 @@ const KEPT_MILLIS: i64 = 24 * 3_600_000;
 
 /// Transactions of which some deliveries need not be made again.
 #[derive(Debug, Default)]
-pub struct PartlyDelivered(Mutex<HashMap<Fingerprint, Parts>>);
+pub(super) struct PartlyDelivered(Mutex<HashMap<Fingerprint, Parts>>);
 
 /// The deliveries of one transaction that were made.
 #[derive(Debug)]
@@ -29,12 +29,11 @@ struct Parts {
 
 /// What an earlier attempt of this transaction has delivered: pairs of the recipient's name and the destination.
 #[derive(Debug, Default)]
-pub struct Earlier(HashSet<(Address, Address)>);
+pub(super) struct Earlier(HashSet<(Address, Address)>);
 
 impl Earlier {
     /// Whether this delivery was made.
-    #[must_use]
-    pub fn has(&self, recipient: &Address, to: &Address) -> bool {
+    pub(super) fn has(&self, recipient: &Address, to: &Address) -> bool {
         !self.0.is_empty() && self.0.contains(&(recipient.clone(), to.clone()))
     }
 }
@@ -42,8 +41,7 @@ impl Earlier {
 impl PartlyDelivered {
     /// What is remembered of this transaction. While nothing is remembered at all, which is nearly always, the message is
     /// not hashed.
-    #[must_use]
-    pub fn earlier(&self, from: &ReversePath, message: &Message) -> Earlier {
+    pub(super) fn earlier(&self, from: &ReversePath, message: &Message) -> Earlier {
         if self.0.lock().is_empty() {
             return Earlier::default();
         }
@@ -53,7 +51,7 @@ impl PartlyDelivered {
     }
 
     /// The sender was asked to come again: remembers the parts that have arrived.
-    pub fn remember(
+    pub(super) fn remember(
         &self,
         from: &ReversePath,
         message: &Message,
@@ -75,7 +73,7 @@ impl PartlyDelivered {
     }
 
     /// The sender has its answer and will not come again: a message that looks the same is another one.
-    pub fn forget(&self, from: &ReversePath, message: &Message) {
+    pub(super) fn forget(&self, from: &ReversePath, message: &Message) {
         if !self.0.lock().is_empty() {
             let transaction = Fingerprint::of(from, message);
             self.0.lock().remove(&transaction);

@@ -7,6 +7,7 @@
 //! given up waiting while we still deliver, and the second try must not overtake the first.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use aws_lc_rs::hmac;
 use parking_lot::Mutex;
@@ -16,6 +17,9 @@ use crate::relay::transaction::TransactionId;
 use crate::smtp::{ForwardPath, ReversePath};
 
 use super::spool::TransactionDigest;
+
+/// A repetition of a transaction is known for so long.
+pub(super) const REMEMBERED: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Transactions that are being accepted.
 #[derive(Debug, Default)]

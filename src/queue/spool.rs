@@ -27,7 +27,7 @@ pub struct BodyId(pub i64);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Node(pub i64);
 
-/// SHA-256 of what makes two transactions the same.
+/// A keyed hash of what makes two transactions the same.
 pub type TransactionDigest = [u8; 32];
 
 /// A transaction to be committed: its body once, and what is still to be done.
@@ -41,7 +41,7 @@ pub struct NewQueued {
     pub sealed_body: Vec<u8>,
     /// Octets of the message before sealing.
     pub size: u64,
-    /// One for each recipient; not empty.
+    /// Not empty; several for a recipient that has several mailboxes.
     pub deliveries: Vec<NewDelivery>,
     /// The identity under which a repetition is known (RFC 1047).
     pub digest: Option<TransactionDigest>,

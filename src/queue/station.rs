@@ -3,24 +3,20 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use ipnet::IpNet;
 
 use crate::mail::{Address, DomainName, Timestamp};
 use crate::relay::keys::Keys;
 use crate::relay::ports::{Directory, Surroundings, Transport, Unavailable};
 use crate::relay::redact::Redactor;
-use crate::relay::report::{self, Event, Letter as ReportLetter, Notice, ReturnPath};
 use crate::relay::retry::Schedule;
 use crate::relay::transaction::{self, TransactionId};
-use crate::smtp::ReversePath;
 
 use super::gate::Gate;
 use super::journal::Journal;
-use super::letter::{About, Letter};
 use super::memory::MemoryBudget;
 use super::seal::{self, Purpose};
-use super::spool::{Enqueued, NewDelivery, NewQueued, Node, Spool, State};
+use super::spool::{Enqueued, NewQueued, Node, Spool};
 
 /// What the configuration decides.
 #[derive(Debug, Clone)]
@@ -81,32 +77,39 @@ pub struct Station<P: Ports> {
     pub(super) node: Node,
 }
 
-/// The transport of a station, twice: the second one has more time for each delivery.
-#[derive(Debug, Clone)]
-pub struct Transports<T> {
+/// What a station is put together from.
+#[derive(Debug)]
+pub struct Parts<P: Ports> {
+    /// The rules.
+    pub policy: Policy,
+    /// The keys.
+    pub keys: Keys,
+    /// How addresses show in the log.
+    pub redactor: Redactor,
+    /// Aliases and contacts.
+    pub directory: P::Directory,
+    /// The queue's tables.
+    pub spool: P::Spool,
     /// For deliveries that a sender waits for.
-    pub direct: T,
-    /// For those that nobody waits for.
-    pub patient: T,
+    pub direct: P::Transport,
+    /// The same transport, with more time for each delivery: nobody waits.
+    pub patient: P::Transport,
+    /// Time and randomness.
+    pub surroundings: P::Surroundings,
+    /// For the bodies of messages under way.
+    pub memory: Arc<MemoryBudget>,
 }
 
 impl<P: Ports> Station<P> {
     /// Puts it together.
-    pub fn new(
-        policy: Policy,
-        (keys, redactor): (Keys, Redactor),
-        directory: P::Directory,
-        spool: P::Spool,
-        transports: Transports<P::Transport>,
-        surroundings: P::Surroundings,
-        memory: Arc<MemoryBudget>,
-    ) -> Arc<Self> {
+    #[must_use]
+    pub fn new(parts: Parts<P>) -> Arc<Self> {
+        let Parts { policy, keys, redactor, directory, spool, direct, patient, surroundings, memory } = parts;
         let mut node = [0; 8];
         surroundings.random(&mut node);
-        let Transports { direct, patient } = transports;
-        let (journal, gate) = (Journal::new(redactor), Arc::<Gate>::default());
         // Positive, so that it reads well in a table.
         let node = Node(i64::from_be_bytes(node) & i64::MAX);
+        let (journal, gate) = (Journal::new(redactor), Arc::default());
         Arc::new(Self {
             policy,
             keys,
@@ -126,12 +129,6 @@ impl<P: Ports> Station<P> {
     #[must_use]
     pub fn gate(&self) -> &Arc<Gate> {
         &self.gate
-    }
-
-    /// Its tables.
-    #[must_use]
-    pub fn spool(&self) -> &P::Spool {
-        &self.spool
     }
 
     pub(super) fn now(&self) -> Timestamp {
@@ -167,104 +164,12 @@ impl<P: Ports> Station<P> {
     pub(super) fn site(&self, to: &Address) -> i64 {
         self.direct.destination(to).hash(&self.keys.sites)
     }
-
-    /// What is told to the sender of a recipient's fate, if anything.
-    pub(super) fn notice(&self, about: &About, event: &Event, now: Timestamp) -> Option<Notice> {
-        let teller = about.teller.as_ref()?;
-        let case = report::Case {
-            direction: about.direction,
-            return_path: ReturnPath::Proven(&teller.to),
-            asked: &teller.recipient,
-            named: &about.named,
-            event,
-            at: now,
-        };
-        report::decide(&case).ok()
-    }
-
-    /// The report of one recipient's fate, ready for the queue; none when nobody is to be told.
-    pub(super) fn report_of(
-        &self,
-        about: &About,
-        event: &Event,
-        message: &Reported<'_>,
-    ) -> Option<NewQueued> {
-        let notice = self.notice(about, event, self.now())?;
-        self.report(&[notice], about, message)
-    }
-
-    /// A report with all notices, which go to the same sender.
-    pub(super) fn report(
-        &self,
-        notices: &[Notice],
-        about: &About,
-        message: &Reported<'_>,
-    ) -> Option<NewQueued> {
-        let teller = about.teller.as_ref()?;
-        let now = self.now();
-        let transaction = self.new_transaction(now);
-        let letter = ReportLetter {
-            hostname: &self.policy.hostname,
-            now,
-            id: &transaction.to_string(),
-            boundary: &self.boundary(),
-            arrival: message.arrival,
-            asked: &teller.message,
-            head: &teller.head,
-            body: message.body,
-        };
-        let (to, content) = letter.compose(notices)?;
-        let letter = Letter {
-            id: format!("{transaction}.report"),
-            from: ReversePath::Null,
-            to,
-            head: content.head,
-            eight_bit: content.eight_bit,
-            smtputf8: content.smtputf8,
-            dsn: None,
-            about: None,
-        };
-        Some(NewQueued {
-            transaction,
-            created_at: now,
-            sealed_body: self.seal(Purpose::Body, transaction, &content.body),
-            size: (letter.head.len() + content.body.len()) as u64,
-            deliveries: vec![NewDelivery {
-                sealed: letter.seal(&self.keys.queue, &self.surroundings, transaction),
-                sealed_reply: None,
-                alias: None,
-                recipient: 0,
-                accepted: false,
-                blamed: false,
-                owner: None,
-                site: self.site(&letter.to),
-                next_attempt_at: now,
-                expires_at: self.policy.schedule.of_reports().expires_at(now),
-                attempts: 0,
-                state: State::Deferred,
-            }],
-            digest: None,
-        })
-    }
-
-    /// Letters and digits that no message contains.
-    fn boundary(&self) -> String {
-        let mut random = [0; 16];
-        self.surroundings.random(&mut random);
-        format!("{:032x}", u128::from_be_bytes(random))
-    }
 }
 
 impl<P: Ports> std::fmt::Debug for Station<P> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Station").field("node", &self.node).finish_non_exhaustive()
     }
-}
-
-/// The message that a report is about.
-pub(super) struct Reported<'a> {
-    pub(super) arrival: Timestamp,
-    pub(super) body: &'a Bytes,
 }
 
 pub(super) fn later(from: Timestamp, by: Duration) -> Timestamp {

@@ -11,7 +11,7 @@ use parking_lot::Mutex;
 use tokio::time::{Instant, sleep};
 
 use super::memory::MemoryBudget;
-use super::station::{Mode, Policy, Ports, Station, Transports};
+use super::station::{Mode, Parts, Policy, Ports, Station};
 use super::{Client, Intake, Scheduler};
 use crate::mail::{Address, DomainName, Message, Timestamp};
 use crate::relay::alias::{
@@ -263,11 +263,18 @@ fn world_with(book: Book, policy: Policy) -> World {
 fn node_on(book: Arc<Book>, tables: Arc<Tables>, policy: Policy) -> World {
     let (hop, keys) = (Arc::new(NextHop::default()), Keys::derive(&[7; 32]));
     let redactor = Redactor::new(&keys, true);
-    let transports = Transports { direct: Arc::clone(&hop), patient: Arc::clone(&hop) };
     let clock = Clock { start: Instant::now(), next: AtomicU64::new(tables.number().unsigned_abs() << 32) };
-    let memory = MemoryBudget::new(1 << 20);
-    let (directory, spool) = (Arc::clone(&book), Arc::clone(&tables));
-    let station = Station::new(policy, (keys, redactor), directory, spool, transports, clock, memory);
+    let station = Station::new(Parts {
+        policy,
+        keys,
+        redactor,
+        directory: Arc::clone(&book),
+        spool: Arc::clone(&tables),
+        direct: Arc::clone(&hop),
+        patient: Arc::clone(&hop),
+        surroundings: clock,
+        memory: MemoryBudget::new(1 << 20),
+    });
     let (scheduler, _) = Scheduler::start(Arc::clone(&station));
     let intake = Intake::new(station, scheduler.clone());
     World { book, hop, tables, intake, scheduler }

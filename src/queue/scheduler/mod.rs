@@ -32,8 +32,7 @@ use super::roster::Roster;
 use super::spool::{DeliveryId, Spool as _};
 use super::station::{Ports, Station, later};
 
-pub(super) use upkeep::REMEMBERED;
-pub(super) use work::{Attempt, Body, Work, last_reply};
+pub(super) use work::{Attempt, Body, Work};
 
 use settle::Arrived;
 

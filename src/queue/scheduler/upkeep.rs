@@ -4,12 +4,11 @@ use std::time::Duration;
 
 use tokio::time::sleep;
 
+use super::super::repeats::REMEMBERED;
 use super::super::spool::{DeliveryId, Spool as _};
 use super::super::station::{Ports, earlier};
 use super::Inner;
 
-/// A repetition of a transaction is known for so long.
-pub(in super::super) const REMEMBERED: Duration = Duration::from_secs(24 * 60 * 60);
 const FORGET_EVERY: Duration = Duration::from_secs(10 * 60);
 
 impl<P: Ports> Inner<P> {

@@ -4,12 +4,13 @@ use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use tokio::time::Instant;
 
-use super::super::aftermath::{self, Aftermath, Again, Standing};
+use super::super::aftermath::{self, Aftermath, Again, Standing, last_reply};
 use super::super::letter::{Letter, Unreadable};
 use super::super::memory;
+use super::super::reports::Reported;
 use super::super::seal::{self, Opening, Purpose};
 use super::super::spool::{BodyId, Claimed, DeliveryId, Settlement, Spool as _};
-use super::super::station::{Ports, Reported, later};
+use super::super::station::{Ports, later};
 use super::{Inner, Start};
 use crate::mail::Timestamp;
 use crate::relay::keys::Keys;
@@ -140,9 +141,13 @@ impl<P: Ports> Inner<P> {
             Body::Here(body) => return Ok(body.clone()),
             Body::Row(id, size) => (*id, *size),
         };
-        let put_off = || Untried::Until(later(station.now(), LATER));
-        let reservation = station.memory.reserve(size).ok_or_else(put_off)?;
-        let sealed = station.spool.body(id).await.map_err(|_| put_off())?;
+        let put_off = |why: &dyn std::fmt::Display| {
+            tracing::warn!(id = work.letter.id, %why, "a queued delivery is put off");
+            Untried::Until(later(station.now(), LATER))
+        };
+        let no_memory = || put_off(&"delivery.max_memory is used up");
+        let reservation = station.memory.reserve(size).ok_or_else(no_memory)?;
+        let sealed = station.gate.watch(station.spool.body(id).await).map_err(|error| put_off(&error))?;
         let sealed = sealed.ok_or(Untried::Damaged(Unreadable::Strange("its body, which is gone,")))?;
         match seal::open(&station.keys.queue, Purpose::Body, work.transaction, sealed) {
             Opening::Opened(body) => Ok(memory::hold(body, reservation)),
@@ -210,17 +215,5 @@ impl<P: Ports> Inner<P> {
             delay_report,
         };
         self.settle(work.id, settlement).await;
-    }
-}
-
-/// What an admin is shown of an attempt.
-pub(in super::super) fn last_reply(outcome: &Outcome) -> String {
-    match outcome {
-        Outcome::Delivered(by) => by.reply.clone(),
-        Outcome::Rejected(failure) | Outcome::Deferred(failure) | Outcome::Uncertain(failure) => {
-            let (class, subject, detail) = failure.enhanced;
-            let host = failure.host.as_deref().unwrap_or("(no host)");
-            format!("{host}: {} {class}.{subject}.{detail} {}", failure.code, failure.text)
-        }
     }
 }

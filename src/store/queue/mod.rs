@@ -1,7 +1,7 @@
 //! The queue's tables: the port [`Spool`].
 //!
 //! A transaction has one row in `queue_messages` for its sealed body (cut into pieces when it is long) and one in
-//! `queue_deliveries` for each recipient. What is due is found by one index from its left end, so nothing that mail waits
+//! `queue_deliveries` for each delivery. What is due is found by one index from its left end, so nothing that mail waits
 //! for costs more when the queue is long. The rows of `transactions` say which transactions were accepted.
 
 mod claim;

@@ -1,0 +1,107 @@
+//! From what happened to a recipient to a report for its sender, ready to be committed.
+
+use bytes::Bytes;
+
+use crate::mail::Timestamp;
+use crate::relay::ports::Surroundings as _;
+use crate::relay::report::{self, Event, Letter as Composer, Notice, ReturnPath};
+use crate::smtp::ReversePath;
+
+use super::letter::{About, Letter};
+use super::seal::Purpose;
+use super::spool::{NewDelivery, NewQueued, State};
+use super::station::{Ports, Station};
+
+/// The message that a report is about.
+pub(super) struct Reported<'a> {
+    pub(super) arrival: Timestamp,
+    pub(super) body: &'a Bytes,
+}
+
+impl<P: Ports> Station<P> {
+    /// What is told to the sender of a recipient's fate, if anything.
+    pub(super) fn notice(&self, about: &About, event: &Event, now: Timestamp) -> Option<Notice> {
+        let teller = about.teller.as_ref()?;
+        let case = report::Case {
+            direction: about.direction,
+            return_path: ReturnPath::Proven(&teller.to),
+            asked: &teller.recipient,
+            named: &about.named,
+            event,
+            at: now,
+        };
+        report::decide(&case).ok()
+    }
+
+    /// The report of one recipient's fate, ready for the queue; none when nobody is to be told.
+    pub(super) fn report_of(
+        &self,
+        about: &About,
+        event: &Event,
+        message: &Reported<'_>,
+    ) -> Option<NewQueued> {
+        let notice = self.notice(about, event, self.now())?;
+        self.report(&[notice], about, message)
+    }
+
+    /// A report with all notices, which go to the same sender.
+    pub(super) fn report(
+        &self,
+        notices: &[Notice],
+        about: &About,
+        message: &Reported<'_>,
+    ) -> Option<NewQueued> {
+        let teller = about.teller.as_ref()?;
+        let now = self.now();
+        let transaction = self.new_transaction(now);
+        let letter = Composer {
+            hostname: &self.policy.hostname,
+            now,
+            id: &transaction.to_string(),
+            boundary: &self.boundary(),
+            arrival: message.arrival,
+            asked: &teller.message,
+            head: &teller.head,
+            body: message.body,
+        };
+        let (to, content) = letter.compose(notices)?;
+        let letter = Letter {
+            id: format!("{transaction}.report"),
+            from: ReversePath::Null,
+            to,
+            head: content.head,
+            eight_bit: content.eight_bit,
+            smtputf8: content.smtputf8,
+            dsn: None,
+            about: None,
+        };
+        Some(NewQueued {
+            transaction,
+            created_at: now,
+            sealed_body: self.seal(Purpose::Body, transaction, &content.body),
+            size: (letter.head.len() + content.body.len()) as u64,
+            deliveries: vec![NewDelivery {
+                sealed: letter.seal(&self.keys.queue, &self.surroundings, transaction),
+                sealed_reply: None,
+                alias: None,
+                recipient: 0,
+                accepted: false,
+                blamed: false,
+                owner: None,
+                site: self.site(&letter.to),
+                next_attempt_at: now,
+                expires_at: self.policy.schedule.of_reports().expires_at(now),
+                attempts: 0,
+                state: State::Deferred,
+            }],
+            digest: None,
+        })
+    }
+
+    /// Letters and digits that no message contains.
+    fn boundary(&self) -> String {
+        let mut random = [0; 16];
+        self.surroundings.random(&mut random);
+        format!("{:032x}", u128::from_be_bytes(random))
+    }
+}
