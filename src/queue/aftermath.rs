@@ -15,6 +15,8 @@ pub(super) struct Standing {
     /// Attempts, this one among them.
     pub(super) attempts: u32,
     pub(super) created_at: Timestamp,
+    /// When it is given up.
+    pub(super) expires_at: Timestamp,
     pub(super) delay_reported: bool,
     /// The next hop has refused us before.
     pub(super) blamed: bool,
@@ -60,18 +62,18 @@ pub(super) fn after(
         Outcome::Deferred(failure) => (failure, State::Deferred, false),
         Outcome::Uncertain(failure) => (failure, State::Uncertain, false),
     };
-    match schedule.next(standing.attempts, standing.created_at, now, jitter) {
+    match schedule.next(standing.attempts, standing.expires_at, now, jitter) {
         Next::GiveUp => Aftermath::GivenUp(Event::Expired(Problem::from(failure))),
         Next::At(at) => {
-            let delayed = delayed(failure, standing, schedule, now);
+            let delayed = delayed(failure, standing, now);
             Aftermath::Again(Again { at, state, alarm, delayed })
         }
     }
 }
 
-fn delayed(failure: &Failure, standing: &Standing, schedule: &Schedule, now: Timestamp) -> Option<Event> {
+fn delayed(failure: &Failure, standing: &Standing, now: Timestamp) -> Option<Event> {
     delay_due(standing.created_at, now, standing.delay_reported)
-        .then(|| Event::Delayed(Problem::from(failure), schedule.expires_at(standing.created_at)))
+        .then(|| Event::Delayed(Problem::from(failure), standing.expires_at))
 }
 
 /// What an admin is shown of an attempt.
@@ -103,7 +105,14 @@ mod tests {
     }
 
     fn standing() -> Standing {
-        Standing { attempts: 2, created_at: Timestamp::EPOCH, delay_reported: false, blamed: false }
+        let expires_at = schedule().expires_at(Timestamp::EPOCH);
+        Standing {
+            attempts: 2,
+            created_at: Timestamp::EPOCH,
+            expires_at,
+            delay_reported: false,
+            blamed: false,
+        }
     }
 
     fn at(hours: i64, outcome: &Outcome, standing: Standing) -> Aftermath {

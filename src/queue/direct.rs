@@ -8,7 +8,6 @@ use futures_util::future::join_all;
 use futures_util::stream::{self, StreamExt as _};
 use tokio::time::{Instant, timeout_at};
 
-use crate::mail::Address;
 use crate::relay::ports::{Delivery, Outcome, Transport as _};
 use crate::relay::refusal::Refused;
 use crate::relay::report::{Direction, ReturnPath};
@@ -19,7 +18,7 @@ use crate::smtp::{Delivered, Reply};
 use super::decide::{self, Case, Decision};
 use super::intake::{Decided, Intake};
 use super::letter::{About, Teller};
-use super::partly::Earlier;
+use super::partly::{Earlier, Part};
 use super::scheduler::Attempt;
 use super::station::Ports;
 
@@ -65,15 +64,19 @@ impl Served {
         }
     }
 
-    /// The destinations that have the message.
-    pub(super) fn arrived(&self) -> impl Iterator<Item = &Address> {
+    /// The deliveries that have arrived.
+    pub(super) fn arrived(&self) -> impl Iterator<Item = Part> {
         let tried = self.deliveries.as_deref().unwrap_or_default();
         let arrived = tried.iter().filter(|tried| tried.outcome().is_some_and(Outcome::is_delivered));
-        arrived.map(|tried| &tried.delivery.to)
+        arrived.map(|tried| tried.part(&self.about))
     }
 }
 
 impl Tried {
+    pub(super) fn part(&self, about: &About) -> Part {
+        Part { named: about.named.clone(), to: self.delivery.to.clone() }
+    }
+
     fn outcome(&self) -> Option<&Outcome> {
         match &self.progress {
             Progress::Ended { outcome, .. } => Some(outcome),
@@ -130,7 +133,7 @@ impl<P: Ports> Intake<P> {
         delivery: Delivery,
         deadline: Instant,
     ) -> Tried {
-        if earlier.has(&about.named, &delivery.to) {
+        if earlier.has(&Part { named: about.named.clone(), to: delivery.to.clone() }) {
             self.station.journal.already_delivered(&delivery);
             let outcome = earlier_outcome();
             return Tried { delivery, progress: Progress::Ended { outcome, blamed: false } };

@@ -13,6 +13,7 @@ pub mod letter;
 mod lines;
 pub mod memory;
 pub mod meters;
+mod open;
 mod partly;
 mod repeats;
 mod reports;

@@ -20,21 +20,30 @@ const KEPT_MILLIS: i64 = 24 * 3_600_000;
 #[derive(Debug, Default)]
 pub(super) struct PartlyDelivered(Mutex<HashMap<Fingerprint, Parts>>);
 
+/// A delivery of a transaction.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct Part {
+    /// The recipient as the sender wrote it.
+    pub(super) named: Address,
+    /// The mailbox or the contact.
+    pub(super) to: Address,
+}
+
 /// The deliveries of one transaction that were made.
 #[derive(Debug)]
 struct Parts {
     since: Timestamp,
-    arrived: HashSet<(Address, Address)>,
+    arrived: HashSet<Part>,
 }
 
-/// What an earlier attempt of this transaction has delivered: pairs of the recipient's name and the destination.
+/// What an earlier attempt of this transaction has delivered.
 #[derive(Debug, Default)]
-pub(super) struct Earlier(HashSet<(Address, Address)>);
+pub(super) struct Earlier(HashSet<Part>);
 
 impl Earlier {
     /// Whether this delivery was made.
-    pub(super) fn has(&self, recipient: &Address, to: &Address) -> bool {
-        !self.0.is_empty() && self.0.contains(&(recipient.clone(), to.clone()))
+    pub(super) fn has(&self, part: &Part) -> bool {
+        self.0.contains(part)
     }
 }
 
@@ -56,7 +65,7 @@ impl PartlyDelivered {
         from: &ReversePath,
         message: &Message,
         now: Timestamp,
-        arrived: impl IntoIterator<Item = (Address, Address)>,
+        arrived: impl IntoIterator<Item = Part>,
     ) {
         let arrived: HashSet<_> = arrived.into_iter().collect();
         if arrived.is_empty() {
@@ -133,17 +142,17 @@ mod tests {
     fn what_was_delivered_is_known_until_the_transaction_is_concluded() {
         let memory = PartlyDelivered::default();
         let letter = message("Subject: a\r\n\r\nHi\r\n");
-        let (alias, me, you) =
-            (address("a@example.com"), address("me@example.net"), address("you@example.net"));
-        assert!(!memory.earlier(&FROM, &letter).has(&alias, &me));
+        let part = |to| Part { named: address("a@example.com"), to: address(to) };
+        let (me, you) = (part("me@example.net"), part("you@example.net"));
+        assert!(!memory.earlier(&FROM, &letter).has(&me));
 
-        memory.remember(&FROM, &letter, NOW, [(alias.clone(), me.clone())]);
+        memory.remember(&FROM, &letter, NOW, [me.clone()]);
         let again = message("Received: again\r\nSubject: a\r\n\r\nHi\r\n");
-        assert!(memory.earlier(&FROM, &again).has(&alias, &me));
-        assert!(!memory.earlier(&FROM, &again).has(&alias, &you));
+        assert!(memory.earlier(&FROM, &again).has(&me));
+        assert!(!memory.earlier(&FROM, &again).has(&you));
 
         memory.forget(&FROM, &again);
-        assert!(!memory.earlier(&FROM, &letter).has(&alias, &me));
+        assert!(!memory.earlier(&FROM, &letter).has(&me));
     }
 
     #[test]
@@ -158,13 +167,13 @@ mod tests {
     fn it_is_bounded_and_forgets_after_a_day() {
         let memory = PartlyDelivered::default();
         let letter = |n: usize| Message::parse(Bytes::from(format!("Subject: {n}\r\n\r\n")));
-        let pair = || [(address("a@example.com"), address("me@example.net"))];
+        let part = || [Part { named: address("a@example.com"), to: address("me@example.net") }];
         for n in 0..=MOST {
             let now = Timestamp::from_millis(n as i64);
-            memory.remember(&FROM, &letter(n), now, pair());
+            memory.remember(&FROM, &letter(n), now, part());
         }
         assert_eq!(memory.0.lock().len(), MOST);
-        memory.remember(&FROM, &letter(0), Timestamp::from_millis(2 * KEPT_MILLIS), pair());
+        memory.remember(&FROM, &letter(0), Timestamp::from_millis(2 * KEPT_MILLIS), part());
         assert_eq!(memory.0.lock().len(), 1);
     }
 }

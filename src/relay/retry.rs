@@ -51,11 +51,10 @@ impl Schedule {
         after(created_at, self.max_age)
     }
 
-    /// What follows when `attempts` have been made and the last one has failed now. `jitter` is random: 0 shortens the
-    /// wait by a tenth, 65535 lengthens it by as much.
+    /// What follows when `attempts` have been made of what is given up at `expires_at`, and the last one has failed now.
+    /// `jitter` is random: 0 shortens the wait by a tenth, 65535 lengthens it by as much.
     #[must_use]
-    pub fn next(&self, attempts: u32, created_at: Timestamp, now: Timestamp, jitter: u16) -> Next {
-        let expires_at = self.expires_at(created_at);
+    pub fn next(&self, attempts: u32, expires_at: Timestamp, now: Timestamp, jitter: u16) -> Next {
         if now >= expires_at {
             return Next::GiveUp;
         }
@@ -114,7 +113,7 @@ mod tests {
 
     /// Seconds until the next attempt.
     fn wait(schedule: &Schedule, attempts: u32, age: u64, jitter: u16) -> Option<u64> {
-        match schedule.next(attempts, at(1000), at(1000 + age), jitter) {
+        match schedule.next(attempts, schedule.expires_at(at(1000)), at(1000 + age), jitter) {
             Next::At(next) => Some(u64::try_from(next.as_millis() / 1000).unwrap() - 1000 - age),
             Next::GiveUp => None,
         }
@@ -175,8 +174,8 @@ mod tests {
         assert_eq!(wait(&zero, 1, 0, u16::MAX), Some(1));
         let endless = Schedule::new(&[Duration::MAX], Duration::MAX);
         let end = Timestamp::from_millis(i64::MAX);
-        assert_eq!(endless.next(1, at(0), at(0), u16::MAX), Next::At(end));
-        assert_eq!(endless.next(1, at(0), end, 0), Next::GiveUp);
+        assert_eq!(endless.next(1, endless.expires_at(at(0)), at(0), u16::MAX), Next::At(end));
+        assert_eq!(endless.next(1, endless.expires_at(at(0)), end, 0), Next::GiveUp);
     }
 
     #[test]
@@ -197,7 +196,7 @@ mod tests {
             let schedule = Schedule::new(&seconds(&steps), Duration::from_secs(max_age));
             let mut now = at(7);
             for attempts in 1..2000 {
-                match schedule.next(attempts, at(7), now, jitters[attempts as usize % jitters.len()]) {
+                match schedule.next(attempts, schedule.expires_at(at(7)), now, jitters[attempts as usize % jitters.len()]) {
                     Next::At(next) => {
                         prop_assert!(next > now && next <= at(7 + max_age));
                         now = next;

@@ -70,6 +70,7 @@ impl Work {
             standing: Standing {
                 attempts: claimed.attempts,
                 created_at: claimed.created_at,
+                expires_at: claimed.expires_at,
                 delay_reported: claimed.delay_reported,
                 blamed: claimed.blamed,
             },
@@ -158,11 +159,7 @@ impl<P: Ports> Inner<P> {
     async fn conclude(&self, work: &Work, outcome: &Outcome, body: &Bytes) {
         let policy = &self.station.policy;
         let (now, jitter) = (self.station.now(), self.station.jitter());
-        let schedule = match work.letter.about {
-            Some(_) => policy.schedule.clone(),
-            None => policy.schedule.of_reports(),
-        };
-        match aftermath::after(outcome, &work.standing, &schedule, now, jitter) {
+        match aftermath::after(outcome, &work.standing, &policy.schedule, now, jitter) {
             Aftermath::Over => self.over(work, body).await,
             Aftermath::GivenUp(event) => self.give_up(work, &event, body).await,
             Aftermath::Again(again) => self.again(work, outcome, again, body).await,
