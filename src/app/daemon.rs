@@ -31,6 +31,7 @@ use super::http::{Bound, Http};
 use super::master_key::{self, MasterKeyError};
 use super::status::DaemonStatus;
 use super::surroundings::System;
+use super::tasks::ended;
 
 /// How long the replies and the upkeep may take at the end, after the last delivery.
 const SHUTDOWN_MARGIN: Duration = Duration::from_secs(10);
@@ -180,17 +181,6 @@ impl Daemon {
             http.stop().await;
         }
         self.store.close().await;
-    }
-}
-
-/// Waits for a task; one that panicked is told of.
-pub(super) async fn ended<T>(what: &str, task: JoinHandle<T>) -> Option<T> {
-    match task.await {
-        Ok(answer) => Some(answer),
-        Err(error) => {
-            tracing::error!(%error, "the {what} ended badly");
-            None
-        }
     }
 }
 

@@ -61,7 +61,7 @@ impl Http {
     /// Takes no more connections, and answers what was asked.
     pub(super) async fn stop(self) {
         self.stopping.cancel();
-        super::daemon::ended("HTTP listener", self.serving).await;
+        super::tasks::ended("HTTP listener", self.serving).await;
     }
 }
 

@@ -7,5 +7,6 @@ mod http;
 pub mod master_key;
 mod status;
 pub mod surroundings;
+mod tasks;
 
 pub use daemon::{Daemon, StartError};

@@ -101,7 +101,7 @@ pub struct Options {
 impl Default for Options {
     fn default() -> Self {
         Self {
-            cache_entries: 32_768,
+            cache_entries: 24_576,
             connections: 8,
             patience: Duration::from_secs(5),
             meters: Meters::default(),
