@@ -4,10 +4,11 @@ use crate::mail::Timestamp;
 use crate::relay::blame::is_about_us;
 use crate::relay::ports::Outcome;
 use crate::relay::report::{Event, Problem};
-use crate::relay::retry::{Next, Schedule, delay_due};
+use crate::relay::retry::{DELAY_REPORT_AFTER, Next, Schedule, delay_due};
 use crate::smtp::Failure;
 
 use super::spool::State;
+use super::station::later;
 
 /// How a delivery stood when the attempt began.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,6 +21,8 @@ pub(super) struct Standing {
     pub(super) delay_reported: bool,
     /// The next hop has refused us before.
     pub(super) blamed: bool,
+    /// There is somebody to be told when it is given up.
+    pub(super) has_teller: bool,
 }
 
 /// What is to be done.
@@ -55,7 +58,8 @@ pub(super) fn after(
 ) -> Aftermath {
     let (failure, state, alarm) = match outcome {
         Outcome::Delivered(_) => return Aftermath::Over,
-        Outcome::Rejected(failure) if is_about_us(failure) && !standing.blamed => {
+        // Once; and until its end when nobody would hear of it: somebody may mend what is wrong with us.
+        Outcome::Rejected(failure) if is_about_us(failure) && !(standing.blamed && standing.has_teller) => {
             (failure, State::Deferred, true)
         }
         Outcome::Rejected(failure) => return Aftermath::GivenUp(Event::Failed(Problem::from(failure))),
@@ -65,10 +69,17 @@ pub(super) fn after(
     match schedule.next(standing.attempts, standing.expires_at, now, jitter) {
         Next::GiveUp => Aftermath::GivenUp(Event::Expired(Problem::from(failure))),
         Next::At(at) => {
+            let at = not_past_the_report(at, standing, now);
             let delayed = delayed(failure, standing, now);
             Aftermath::Again(Again { at, state, alarm, delayed })
         }
     }
+}
+
+/// An attempt is made when the delay is to be told, so that it is told then.
+fn not_past_the_report(at: Timestamp, standing: &Standing, now: Timestamp) -> Timestamp {
+    let report = later(standing.created_at, DELAY_REPORT_AFTER);
+    if standing.delay_reported || !standing.has_teller || now >= report { at } else { at.min(report) }
 }
 
 fn delayed(failure: &Failure, standing: &Standing, now: Timestamp) -> Option<Event> {
@@ -112,6 +123,7 @@ mod tests {
             expires_at,
             delay_reported: false,
             blamed: false,
+            has_teller: true,
         }
     }
 
@@ -154,6 +166,20 @@ mod tests {
         assert_eq!((next.state, next.alarm), (State::Deferred, true));
         let blamed = Standing { blamed: true, ..standing() };
         assert!(matches!(at(1, &rejected, blamed), Aftermath::GivenUp(Event::Failed(_))));
+        let untold = Standing { has_teller: false, ..blamed };
+        assert!(again(at(1, &rejected, untold)).alarm, "it is not lost without anybody hearing of it");
+        assert!(matches!(at(120, &rejected, untold), Aftermath::GivenUp(Event::Expired(_))));
+    }
+
+    #[test]
+    fn the_delay_is_told_at_four_hours() {
+        let deferred = Outcome::Deferred(failure(451, (4, 2, 1)));
+        let slow = Schedule::new(&[Duration::from_secs(4 * 3600)], Duration::from_secs(5 * 24 * 3600));
+        let after_three = |standing| {
+            again(after(&deferred, &standing, &slow, Timestamp::from_millis(3 * HOUR), 0x8000)).at.as_millis()
+        };
+        assert_eq!(after_three(standing()), 4 * HOUR);
+        assert!(after_three(Standing { has_teller: false, ..standing() }) > 6 * HOUR);
     }
 
     #[test]

@@ -38,9 +38,15 @@ impl<P: Ports> Intake<P> {
         }
         let notices = if reply.is_positive() { notices(case, &served) } else { Vec::new() };
         let counted = counted(&served);
+        // A repetition of what was partly refused is to hear of the refusal again.
+        let digest = digest.filter(|_| reply.is_positive());
         match self.commit(case, served, &notices, digest, stages).await {
             Ok(()) => {
-                self.partly.forget(case.from, &case.message);
+                if reply.is_positive() {
+                    self.partly.forget(case.from, &case.message);
+                } else {
+                    self.partly.remember(case.from, &case.message, case.trace.now, arrived);
+                }
                 counted.into_iter().for_each(|(alias, what)| self.station.directory.count(alias, what));
                 reply
             }

@@ -90,6 +90,12 @@ impl Letter {
         Self { id, from, to, head, eight_bit, smtputf8, dsn, about }
     }
 
+    /// Whether there is somebody to be told what becomes of it.
+    #[must_use]
+    pub fn has_teller(&self) -> bool {
+        self.about.as_ref().is_some_and(|about| about.teller.is_some())
+    }
+
     /// The delivery again.
     #[must_use]
     pub fn delivery(&self, body: Bytes) -> Delivery {
@@ -198,7 +204,13 @@ struct Asked {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     notify: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    orcpt: Option<String>,
+    orcpt: Option<Original>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Original {
+    kind: String,
+    address: String,
 }
 
 impl Record {
@@ -277,7 +289,10 @@ impl Asked {
             ret: message.ret.map(|ret| ret.to_string()),
             envid: message.envid.as_ref().map(EnvelopeId::to_xtext),
             notify: recipient.notify.map(|notify| notify.to_string()),
-            orcpt: recipient.orcpt.as_ref().map(ToString::to_string),
+            orcpt: recipient.orcpt.as_ref().map(|original| Original {
+                kind: original.kind().to_owned(),
+                address: original.address().to_owned(),
+            }),
         }
     }
 
@@ -288,9 +303,16 @@ impl Asked {
         };
         let recipient = RecipientRequest {
             notify: wish(self.notify.as_ref(), Notify::parse)?,
-            orcpt: wish(self.orcpt.as_ref(), OriginalRecipient::parse)?,
+            orcpt: self.orcpt.as_ref().map(Original::read).transpose()?,
         };
         Ok((message, recipient))
+    }
+}
+
+impl Original {
+    fn read(&self) -> Result<OriginalRecipient, Unreadable> {
+        let read = OriginalRecipient::from_parts(&self.kind, &self.address);
+        read.ok_or(Unreadable::Strange("an original recipient"))
     }
 }
 
@@ -378,6 +400,17 @@ mod tests {
             let other = TransactionId::from_bytes([2; 16]);
             assert!(matches!(Letter::open(&keys, other, sealed), Err(Unreadable::Damaged(_))));
         }
+    }
+
+    #[test]
+    fn an_original_recipient_that_grows_by_its_escapes_survives() {
+        let orcpt =
+            OriginalRecipient::parse(format!("utf-8;{}@example.org", "\u{fc}".repeat(100)).as_bytes());
+        assert!(orcpt.as_ref().is_some_and(|original| original.to_string().len() > 500));
+        let mut long = letter();
+        long.about.as_mut().unwrap().teller.as_mut().unwrap().recipient.orcpt = orcpt;
+        let again = Letter::from_bytes(&Bytes::from(long.to_bytes())).unwrap();
+        assert_eq!(shown(&again), shown(&long));
     }
 
     #[test]

@@ -116,18 +116,18 @@ impl<T> Lines<T> {
         line.active = line.active.saturating_sub(1);
     }
 
-    /// A delivery has ended; answers with the next one in line, which begins.
-    pub(super) fn ended(&mut self, site: i64, allowed: impl FnOnce(&T) -> u32, now: Timestamp) -> Option<T> {
+    /// A delivery has ended; answers with those next in line, which begin: more than one when more are allowed by now.
+    pub(super) fn ended(&mut self, site: i64, allowed: impl FnOnce(&T) -> u32, now: Timestamp) -> Vec<T> {
         let line = self.line(site, now);
         line.active = line.active.saturating_sub(1);
         line.is_slow &= line.is_long();
-        let allowed = allowed(line.waiting.front()?);
-        if line.active >= allowed {
-            return None;
-        }
-        line.active += 1;
-        self.waiting -= 1;
-        self.sites.get_mut(&site)?.waiting.pop_front()
+        let Some(first) = line.waiting.front() else { return Vec::new() };
+        let free = allowed(first).saturating_sub(line.active);
+        let begin = line.waiting.len().min(free as usize);
+        let begun: Vec<_> = line.waiting.drain(..begin).collect();
+        line.active = line.active.saturating_add(u32::try_from(begin).unwrap_or(u32::MAX));
+        self.waiting -= begin;
+        begun
     }
 
     /// Takes everyone out of a line whose destination takes nothing now.
@@ -172,10 +172,20 @@ mod tests {
         assert_eq!(lines.offer(1, 'c', 2, at(0)), Offer::Waits);
         assert_eq!(lines.offer(1, 'd', 3, at(0)), Offer::Waits, "nobody overtakes");
         assert_eq!(lines.offer(2, 'x', 2, at(0)), Offer::Begins('x'), "another destination");
-        assert_eq!(lines.ended(1, |_| 2, at(5)), Some('c'));
-        assert_eq!(lines.ended(1, |_| 1, at(5)), None, "fewer are allowed by now");
-        assert_eq!(lines.ended(1, |_| 1, at(5)), Some('d'));
+        assert_eq!(lines.ended(1, |_| 2, at(5)), ['c']);
+        assert!(lines.ended(1, |_| 1, at(5)).is_empty(), "fewer are allowed by now");
+        assert_eq!(lines.ended(1, |_| 1, at(5)), ['d']);
         assert_eq!((lines.active(1), lines.waiting), (1, 0));
+    }
+
+    #[test]
+    fn more_begin_when_more_are_allowed() {
+        let mut lines = Lines::default();
+        for delivery in 0..10 {
+            let _ = lines.offer(1, delivery, 1, at(0));
+        }
+        assert_eq!(lines.ended(1, |_| 4, at(0)), [1, 2, 3, 4]);
+        assert_eq!((lines.active(1), lines.waiting), (4, 5));
     }
 
     #[test]
@@ -235,7 +245,7 @@ mod tests {
         let mut lines: Lines<char> = Lines::default();
         for site in 0..=REMEMBERED as i64 {
             assert_eq!(lines.offer(site, 'a', 1, at(0)), Offer::Begins('a'));
-            assert_eq!(lines.ended(site, |_| 1, at(0)), None);
+            assert!(lines.ended(site, |_| 1, at(0)).is_empty());
         }
         assert_eq!(lines.sites.len(), 1);
     }

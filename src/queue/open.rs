@@ -90,6 +90,7 @@ impl Open {
             expires_at: ends.expires_at,
             delay_reported: false,
             blamed: self.stands.blamed,
+            has_teller: self.letter.has_teller(),
         };
         let work = Work {
             id,

@@ -1,6 +1,7 @@
 //! Knowing a transaction that comes again (RFC 1047): a sender that did not hear our 250 sends the message once more.
 //!
-//! Two transactions are the same when envelope, `Message-ID`, `Date` and body are the same. A message without `Message-ID`
+//! Two transactions are the same when envelope, `Message-ID`, `Date`, `From`, `Subject` and body are the same: the author and
+//! the subject so that nobody who knows the rest can have a message taken for another one. A message without `Message-ID`
 //! or `Date` is never taken for a repetition: a device that reports the same thing twice means it twice.
 //!
 //! What was accepted within a day stands in the tables. What is being accepted right now stands here: the sender may have
@@ -72,7 +73,9 @@ pub(super) fn digest<'a>(
     if let ReversePath::Address(address) = from {
         hash.update(address.as_normal().as_bytes());
     }
-    for part in recipients.iter().map(String::as_bytes).chain(fields) {
+    let told = ["From", "Subject"].into_iter().flat_map(|name| message.named(name));
+    let told = told.map(|(_, field)| message.raw_field(field));
+    for part in recipients.iter().map(String::as_bytes).chain(fields).chain(told) {
         hash.update(b"\0");
         hash.update(part);
     }
@@ -116,6 +119,8 @@ mod tests {
             ("jane@example.org", &["a@example.com", "b@example.com"], LETTER.replace("today", "now")),
             ("jane@example.org", &["a@example.com", "b@example.com"], LETTER.replace("<1@", "<2@")),
             ("jane@example.org", &["a@example.com", "b@example.com"], LETTER.replace("Hi", "Ho")),
+            ("jane@example.org", &["a@example.com", "b@example.com"], LETTER.replace(": x", ": y")),
+            ("jane@example.org", &["a@example.com", "b@example.com"], format!("From: joe\r\n{LETTER}")),
         ] {
             assert_ne!(of(from, to, &raw).unwrap(), first, "{from} {to:?} {raw}");
         }

@@ -1,8 +1,10 @@
 //! The rows that this node owns, and until when. A row that is not on the roster any more is another node's, or will be.
 
 use std::collections::{HashMap, HashSet};
+use std::time::Duration;
 
 use tokio::task::AbortHandle;
+use tokio::time::Instant;
 
 use crate::mail::Timestamp;
 
@@ -15,8 +17,8 @@ pub(super) struct Roster(HashMap<DeliveryId, Entry>);
 #[derive(Debug)]
 struct Entry {
     until: Timestamp,
-    /// When its attempt began, and what ends it.
-    attempt: Option<(Timestamp, AbortHandle)>,
+    /// When its attempt began, by a clock that nobody sets, and what ends it.
+    attempt: Option<(Instant, AbortHandle)>,
 }
 
 impl Roster {
@@ -28,9 +30,16 @@ impl Roster {
     }
 
     /// Its attempt begins.
-    pub(super) fn begin(&mut self, id: DeliveryId, now: Timestamp, handle: AbortHandle) {
+    pub(super) fn begin(&mut self, id: DeliveryId, now: Instant, handle: AbortHandle) {
         if let Some(entry) = self.0.get_mut(&id) {
             entry.attempt = Some((now, handle));
+        }
+    }
+
+    /// Its attempt has ended; what is left is to write that down.
+    pub(super) fn attempt_is_over(&mut self, id: DeliveryId) {
+        if let Some(entry) = self.0.get_mut(&id) {
+            entry.attempt = None;
         }
     }
 
@@ -68,9 +77,10 @@ impl Roster {
         lost
     }
 
-    /// Takes off the roster, and ends, every attempt that began before `before`.
-    pub(super) fn end_stuck(&mut self, before: Timestamp) -> Vec<DeliveryId> {
-        let is_stuck = |entry: &mut Entry| entry.attempt.as_ref().is_some_and(|(since, _)| *since < before);
+    /// Takes off the roster, and ends, every attempt that has gone on for longer than `longest`.
+    pub(super) fn end_stuck(&mut self, now: Instant, longest: Duration) -> Vec<DeliveryId> {
+        let is_stuck =
+            |entry: &mut Entry| entry.attempt.as_ref().is_some_and(|(since, _)| now - *since > longest);
         let stuck: Vec<_> = self.0.extract_if(|_, entry| is_stuck(entry)).collect();
         stuck.into_iter().map(ended).collect()
     }
@@ -113,12 +123,19 @@ mod tests {
         let mut roster = Roster::default();
         let (old, new) =
             (tokio::spawn(std::future::pending::<()>()), tokio::spawn(std::future::pending::<()>()));
-        for (id, began, task) in [(1, 5, &old), (2, 7, &new)] {
+        let (start, second) = (Instant::now(), Duration::from_secs(1));
+        for (id, began, task) in [(1, start, &old), (2, start + second, &new)] {
             roster.enter(DeliveryId(id), at(100));
-            roster.begin(DeliveryId(id), at(began), task.abort_handle());
+            roster.begin(DeliveryId(id), began, task.abort_handle());
         }
-        assert_eq!(roster.end_stuck(at(6)), [DeliveryId(1)]);
+        let now = start + 3 * second;
+        assert_eq!(roster.end_stuck(now, 2 * second), [DeliveryId(1)]);
         assert!(old.await.unwrap_err().is_cancelled());
+        roster.enter(DeliveryId(3), at(100));
+        roster.begin(DeliveryId(3), start, new.abort_handle());
+        roster.attempt_is_over(DeliveryId(3));
+        assert!(roster.end_stuck(now, 2 * second).is_empty(), "it only waits to be written down");
+        roster.leave(DeliveryId(3));
         assert_eq!(roster.end_all(), [DeliveryId(2)]);
         assert!(new.await.unwrap_err().is_cancelled());
         assert!(roster.ids().is_empty());

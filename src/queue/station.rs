@@ -153,7 +153,18 @@ impl<P: Ports> Station<P> {
     }
 
     pub(super) async fn enqueue(&self, queued: Vec<NewQueued>) -> Result<Vec<Enqueued>, Unavailable> {
-        self.gate.watch(self.spool.enqueue(queued).await)
+        self.note_write(self.spool.enqueue(queued).await).await
+    }
+
+    /// Takes note of how a write went. One that fails while others could be made is no reason to close the gate.
+    pub(super) async fn note_write<T>(&self, result: Result<T, Unavailable>) -> Result<T, Unavailable> {
+        match result {
+            Err(error) if self.gate.is_open() && self.spool.probe().await.is_ok() => {
+                tracing::error!(%error, "something cannot be written to the queue, while the queue can be written to");
+                Err(error)
+            }
+            result => self.gate.watch(result),
+        }
     }
 
     pub(super) fn seal(&self, purpose: Purpose, transaction: TransactionId, content: &[u8]) -> Vec<u8> {

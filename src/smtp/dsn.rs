@@ -181,6 +181,14 @@ impl OriginalRecipient {
         Some(Self { kind: kind.into(), address })
     }
 
+    /// From what [`Self::kind`] and [`Self::address`] gave. Longer ones than a command may have are taken: escapes are longer
+    /// than what they stand for.
+    #[must_use]
+    pub fn from_parts(kind: &str, address: &str) -> Option<Self> {
+        let is_printable = !address.is_empty() && address.bytes().all(|b| (b' '..=b'~').contains(&b));
+        (is_atom(kind) && is_printable).then(|| Self { kind: kind.into(), address: address.into() })
+    }
+
     /// An address of ours to be passed on. None when its escaped form is longer than [`MAX_ORCPT`].
     #[must_use]
     pub fn of(address: &Address) -> Option<Self> {

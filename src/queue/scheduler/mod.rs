@@ -19,13 +19,14 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::task::JoinHandle;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::mail::{Address, Timestamp};
 use crate::relay::pacing::Admit;
-use crate::relay::ports::{Transport as _, Unavailable};
+use crate::relay::ports::{Outcome, Transport as _, Unavailable};
+use crate::smtp::{Failure, Words};
 
 use super::lines::{Lines, Offer};
 use super::roster::Roster;
@@ -44,6 +45,8 @@ const PLACES_FOR_RETRIES: usize = 1500;
 const BATCH: usize = 100;
 /// With fewer free places than that it is not worth while to claim.
 const WORTH_WHILE: usize = 16;
+/// How much longer a delivery is put off that no place is left for: that is nothing its destination will change soon.
+const NO_PLACE: Duration = Duration::from_secs(10);
 /// How long a line may take to become shorter by half of what it holds.
 const WORTH_WAITING: Duration = Duration::from_millis(250);
 /// How often the tables are looked at when nothing is known to be due: other nodes and admins write to them as well.
@@ -256,7 +259,11 @@ impl<P: Ports> Inner<P> {
         }
         let allowed = match self.allowed(to, now) {
             Ok(allowed) => allowed,
-            Err(paused_until) => return Some((work.id, paused_until)),
+            Err(_) if work.to_be_told_at() <= now => {
+                self.begin(work, Start::UnderWay(Box::pin(std::future::ready(left_alone()))));
+                return None;
+            }
+            Err(paused_until) => return Some((work.id, paused_until.min(work.to_be_told_at()))),
         };
         let offer = self.lines.lock().offer(site, work, allowed, now);
         match offer {
@@ -288,7 +295,7 @@ impl<P: Ports> Inner<P> {
             None => {
                 let mut lines = self.lines.lock();
                 lines.withdraw(site, now);
-                Some((id, lines.put_off(site, now)))
+                Some((id, later(lines.put_off(site, now), NO_PLACE)))
             }
         }
     }
@@ -305,7 +312,7 @@ impl<P: Ports> Inner<P> {
             inner.perform(&work, start).await;
             inner.roster.lock().leave(work.id);
         });
-        self.roster.lock().begin(id, self.station.now(), task.abort_handle());
+        self.roster.lock().begin(id, Instant::now(), task.abort_handle());
     }
 
     /// A delivery to this destination has ended: the next one in line begins, or the line goes back to the tables when
@@ -314,7 +321,7 @@ impl<P: Ports> Inner<P> {
         let now = self.station.now();
         let allowed = |work: &Work| self.allowed(&work.letter.to, now).unwrap_or(0);
         let next = self.lines.lock().ended(site, allowed, now);
-        let mut back: Vec<_> = next.and_then(|work| self.begin_in_line(work)).into_iter().collect();
+        let mut back: Vec<_> = next.into_iter().filter_map(|work| self.begin_in_line(work)).collect();
         {
             let mut lines = self.lines.lock();
             if lines.active(site) == 0 {
@@ -370,6 +377,17 @@ impl<P: Ports> Drop for Turn<P> {
     fn drop(&mut self) {
         self.inner.ended(self.site);
     }
+}
+
+/// What is said of a delivery whose time comes while its destination is left alone.
+fn left_alone() -> Outcome {
+    Outcome::Deferred(Failure {
+        code: 451,
+        enhanced: (4, 4, 1),
+        text: "the destination could not be reached and is left alone for a while".to_owned(),
+        words: Words::Ours,
+        host: None,
+    })
 }
 
 fn until(now: Timestamp, then: Timestamp) -> Duration {

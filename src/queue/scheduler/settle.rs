@@ -35,35 +35,53 @@ impl<P: Ports> Inner<P> {
     }
 
     /// Settles what has arrived: whatever comes while one batch is written makes up the next one, and nobody waits for
-    /// company.
+    /// company. What could not be settled is tried again, together with what has come meanwhile.
     pub(super) async fn settle_until_finished(&self, mut arrivals: mpsc::UnboundedReceiver<Arrived>) {
         let mut batch = Vec::with_capacity(TOGETHER);
         loop {
-            tokio::select! {
-                biased;
-                _ = arrivals.recv_many(&mut batch, TOGETHER) => {}
-                () = self.finished.cancelled() => return,
+            if batch.is_empty() {
+                tokio::select! {
+                    biased;
+                    _ = arrivals.recv_many(&mut batch, TOGETHER) => {}
+                    () = self.finished.cancelled() => return,
+                }
+            } else if self.pause().await.is_none() {
+                return;
             }
-            let ids: Vec<_> = batch.iter().map(|arrived| arrived.id).collect();
-            let Some(ours) = self.settle_batch(&ids).await else { return };
-            let first: HashSet<_> =
-                ours.iter().filter(|arrival| arrival.is_first).map(|arrival| arrival.id).collect();
-            for arrived in batch.drain(..) {
-                let is_first = first.contains(&arrived.id);
-                // A delivery that was broken off does not listen any more.
-                let _ = arrived.settled.send(is_first);
+            while batch.len() < TOGETHER
+                && let Ok(arrived) = arrivals.try_recv()
+            {
+                batch.push(arrived);
             }
+            batch = self.settle_together(batch).await;
         }
     }
 
-    async fn settle_batch(&self, ids: &[DeliveryId]) -> Option<Vec<Arrival>> {
-        loop {
-            let station = &self.station;
-            if let Ok(ours) = station.gate.watch(station.spool.settle_delivered(station.node, ids).await) {
-                return Some(ours);
+    /// Answers with what is left.
+    async fn settle_together(&self, batch: Vec<Arrived>) -> Vec<Arrived> {
+        let station = &self.station;
+        let ids: Vec<_> = batch.iter().map(|arrived| arrived.id).collect();
+        match station.note_write(station.spool.settle_delivered(station.node, &ids).await).await {
+            Ok(ours) => {
+                answer(batch, &ours);
+                Vec::new()
             }
-            self.pause().await?;
+            // One of them may be the reason: the others must not suffer for it.
+            Err(_) if station.gate.is_open() && batch.len() > 1 => self.settle_each(batch).await,
+            Err(_) => batch,
         }
+    }
+
+    async fn settle_each(&self, batch: Vec<Arrived>) -> Vec<Arrived> {
+        let station = &self.station;
+        let mut left = Vec::new();
+        for arrived in batch {
+            match station.spool.settle_delivered(station.node, &[arrived.id]).await {
+                Ok(ours) => answer(vec![arrived], &ours),
+                Err(_) => left.push(arrived),
+            }
+        }
+        left
     }
 
     /// Settles one row; `None` when it was another node's, or the daemon ends without having been able to.
@@ -71,7 +89,7 @@ impl<P: Ports> Inner<P> {
         loop {
             let station = &self.station;
             let result = station.spool.settle(station.node, id, settlement.clone()).await;
-            match station.gate.watch(result) {
+            match station.note_write(result).await {
                 Ok(Settled::Lost) => {
                     tracing::warn!(row = id.0, "another node has taken over a delivery: it may arrive twice");
                     return None;
@@ -101,7 +119,7 @@ impl<P: Ports> Inner<P> {
             return;
         }
         let station = &self.station;
-        if station.gate.watch(station.spool.give_back(station.node, &due).await).is_err() {
+        if station.note_write(station.spool.give_back(station.node, &due).await).await.is_err() {
             tracing::warn!(
                 rows = due.len(),
                 "rows could not be given back: they are due when their lease ends"
@@ -117,5 +135,15 @@ impl<P: Ports> Inner<P> {
             () = sleep(RETRY) => Some(()),
             () = self.finished.cancelled() => None,
         }
+    }
+}
+
+/// Tells who waits whether its delivery was the first one of its recipient.
+fn answer(batch: Vec<Arrived>, ours: &[Arrival]) {
+    let first: HashSet<_> =
+        ours.iter().filter(|arrival| arrival.is_first).map(|arrival| arrival.id).collect();
+    for arrived in batch {
+        // A delivery that was broken off does not listen any more.
+        let _ = arrived.settled.send(first.contains(&arrived.id));
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 use super::super::repeats::REMEMBERED;
 use super::super::spool::{DeliveryId, Spool as _};
@@ -41,8 +41,7 @@ impl<P: Ports> Inner<P> {
     /// The transport ends every attempt in its time. One that does not end would keep its row for ever.
     fn end_what_hangs(&self) {
         let station = &self.station;
-        let before = earlier(station.now(), station.policy.longest_attempt);
-        for id in self.roster.lock().end_stuck(before) {
+        for id in self.roster.lock().end_stuck(Instant::now(), station.policy.longest_attempt) {
             tracing::error!(
                 row = id.0,
                 "a delivery has made no progress and is ended; it is tried again when its lease is over"

@@ -16,6 +16,7 @@ use crate::mail::Timestamp;
 use crate::relay::keys::Keys;
 use crate::relay::ports::{Directory as _, Outcome, Transport as _};
 use crate::relay::report::Event;
+use crate::relay::retry::DELAY_REPORT_AFTER;
 use crate::relay::transaction::TransactionId;
 use std::time::Duration;
 
@@ -61,6 +62,7 @@ impl Work {
         let Claimed { id, transaction, .. } = claimed;
         let letter = Letter::open(&keys.queue, transaction, claimed.sealed);
         let letter = letter.map_err(|why| DamagedRow { id, transaction, why })?;
+        let has_teller = letter.has_teller();
         Ok(Self {
             id,
             transaction,
@@ -73,10 +75,20 @@ impl Work {
                 expires_at: claimed.expires_at,
                 delay_reported: claimed.delay_reported,
                 blamed: claimed.blamed,
+                has_teller,
             },
             accepted: claimed.accepted,
             urgent: claimed.urgent,
         })
+    }
+}
+
+impl Work {
+    /// When the sender is to hear something of it: that it waits, or that it is given up.
+    pub(super) fn to_be_told_at(&self) -> Timestamp {
+        let Standing { created_at, expires_at, delay_reported, has_teller, .. } = self.standing;
+        let is_delay_told = delay_reported || !has_teller || self.accepted;
+        if is_delay_told { expires_at } else { later(created_at, DELAY_REPORT_AFTER).min(expires_at) }
     }
 }
 
@@ -102,6 +114,8 @@ impl<P: Ports> Inner<P> {
                 (outcome, body, Some(permits))
             }
         };
+        // From here on it may take as long as the database is away.
+        self.roster.lock().attempt_is_over(work.id);
         self.conclude(work, &outcome, &body).await;
     }
 

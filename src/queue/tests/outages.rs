@@ -86,6 +86,36 @@ async fn what_has_arrived_is_written_down_as_soon_as_it_can_be() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_has_arrived_is_not_made_again_however_long_the_tables_are_away() {
+    let world = world_with(Book::of([testing::alias()]), Policy { mode: Mode::Queue, ..policy() });
+    world.next_hop("me@example.net", Behaviour::Slow(10));
+    world.jane_writes(&["shop@example.com"]).await;
+    world.fills_up(true);
+    sleep(Duration::from_secs(1500)).await;
+    world.fills_up(false);
+    world.until_empty().await;
+    assert_eq!(world.went_to(), ["me@example.net"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_row_that_cannot_be_settled_keeps_neither_the_others_nor_new_mail() {
+    let club = Alias { id: AliasId(12), address: address("club@example.com"), ..testing::alias() };
+    let world = world_with(Book::of([testing::alias(), club]), Policy { mode: Mode::Queue, ..policy() });
+    world.next_hop("me@example.net", Behaviour::Slow(5));
+    world.jane_writes(&["shop@example.com"]).await;
+    *world.tables.locked.lock() = world.tables.rows.lock().keys().next().copied();
+    for _ in 0..10 {
+        assert!(world.jane_writes(&["club@example.com"]).await.starts_with("250 "));
+    }
+    sleep(Duration::from_secs(60)).await;
+    assert_eq!(world.tables.rows.lock().len(), 1, "the others are over");
+    assert!(world.intake.station.gate().is_open());
+    *world.tables.locked.lock() = None;
+    world.until_empty().await;
+    assert_eq!(world.went_to().len(), 11, "nothing went out twice");
+}
+
+#[tokio::test(start_paused = true)]
 async fn nothing_is_delivered_from_a_queue_that_cannot_be_written_to() {
     let world = world(Book::of([testing::alias()]));
     world.next_hop("me@example.net", Behaviour::Defer);

@@ -381,3 +381,40 @@ async fn what_does_not_end_in_time_is_broken_off_and_given_back() {
     world.scheduler.stop(Duration::from_secs(20)).await;
     assert!(world.tables.rows.lock().values().all(|row| row.new.owner.is_none()));
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_expires_while_its_destination_is_left_alone_is_given_up_all_the_same() {
+    let schedule = Schedule::new(&[Duration::from_secs(3600)], Duration::from_secs(6 * 3600));
+    let world = world_with(Book::of([testing::alias()]), Policy { schedule, ..policy() });
+    world.next_hop("me@example.net", Behaviour::Defer);
+    for _ in 0..3 {
+        world.jane_in_trust_writes(&["shop@example.com"]).await;
+    }
+    *world.hop.paused_until.lock() = Some(Timestamp::from_millis(9 * 3_600_000));
+    world
+        .until("the reports", |world| world.tables.rows.lock().values().all(|row| row.new.alias.is_none()))
+        .await;
+    assert_eq!(world.intake.station.now().as_millis() / 3_600_000, 6);
+    *world.hop.paused_until.lock() = None;
+    world.until_empty().await;
+    let expired = world.reports().iter().filter(|report| report.contains("Status: 4.4.7")).count();
+    assert_eq!(expired, 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_repetition_of_what_was_partly_refused_hears_of_it_again() {
+    let club = Alias {
+        id: AliasId(12),
+        address: address("club@example.com"),
+        mailboxes: vec![Mailbox { id: MailboxId(23), address: address("x@example.net"), paused: false }],
+        ..testing::alias()
+    };
+    let world = world(Book::of([testing::alias(), club]));
+    world.next_hop("x@example.net", Behaviour::Reject);
+    let to = ["shop@example.com", "club@example.com"];
+    for delivered in [&["me@example.net", "x@example.net"][..], &["x@example.net"]] {
+        let reply = world.takes(STRANGER, "jane@example.org", &to, LETTER).await;
+        assert!(reply.starts_with("554 5.0.0 refused for club@example.com"), "{reply}");
+        assert_eq!(world.went_to(), delivered);
+    }
+}

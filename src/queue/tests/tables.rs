@@ -19,6 +19,8 @@ pub(super) struct Tables {
     next: Mutex<i64>,
     /// Nothing can be written.
     pub(super) full: AtomicBool,
+    /// This row cannot be settled.
+    pub(super) locked: Mutex<Option<i64>>,
 }
 
 #[derive(Debug, Clone)]
@@ -178,6 +180,9 @@ impl Spool for Arc<Tables> {
     }
 
     async fn settle_delivered(&self, node: Node, ids: &[DeliveryId]) -> Result<Vec<Arrival>, Unavailable> {
+        if ids.iter().any(|id| Some(id.0) == *self.locked.lock()) {
+            return Err(Unavailable("locked".to_owned()));
+        }
         let mut ours = Vec::new();
         for id in ids {
             let was_accepted = self.rows.lock().get(&id.0).is_some_and(|row| row.new.accepted);
