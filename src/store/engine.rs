@@ -306,9 +306,16 @@ impl Transaction {
         Ok(())
     }
 
-    /// Gives up now, rather than when the connection is used next.
-    pub(super) async fn roll_back(self) {
+    /// Gives up now, rather than when the connection is used next. A connection to SQLite that failed for a reason outside
+    /// the database is not used again: one that was opened read-only would stay so when the file can be written to again.
+    pub(super) async fn roll_back(self, fault: &Fault) {
+        let is_outside =
+            matches!(fault, Fault::Failed(StoreError::Unavailable(_) | StoreError::Configuration(_)));
         let result = match self.inner {
+            Inner::Sqlite(turn) if is_outside => {
+                drop(turn);
+                Ok(())
+            }
             Inner::Sqlite(turn) => turn.roll_back().await,
             Inner::MySql(tx) => tx.rollback().await,
         };

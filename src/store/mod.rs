@@ -270,7 +270,7 @@ impl Store {
                 committed.map(|()| value)
             }
             Err(fault) => {
-                tx.roll_back().await;
+                tx.roll_back(&fault).await;
                 Err(fault)
             }
         }
