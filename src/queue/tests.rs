@@ -15,9 +15,10 @@ use super::station::{Mode, Parts, Policy, Ports, Station};
 use super::{Client, Intake, Scheduler};
 use crate::mail::{Address, DomainName, Message, Timestamp};
 use crate::relay::alias::{
-    Alias, AliasId, CatchAll, Contact, ContactId, DomainId, Lookup, Mailbox, MailboxId, Refusal,
+    AccountId, Alias, AliasId, CatchAll, Contact, ContactId, DomainId, Lookup, Mailbox, MailboxId, Refusal,
 };
 use crate::relay::keys::Keys;
+use crate::relay::openpgp::Certificate;
 use crate::relay::pacing::Admit;
 use crate::relay::ports::{
     Counted, Delivery, Directory, Outcome, Surroundings, Transport, Unavailable, WantedContact,
@@ -124,6 +125,10 @@ impl Directory for Arc<Book> {
         let made = Arc::new(Alias { id: AliasId(77), address: address.clone(), ..testing::alias() });
         self.aliases.lock().insert(address, Arc::clone(&made));
         Ok(made)
+    }
+
+    async fn certificates(&self, _: AccountId, _: &Address) -> Result<Arc<[Certificate]>, Unavailable> {
+        Ok(Arc::default())
     }
 
     fn count(&self, alias: AliasId, what: Counted) {
@@ -282,7 +287,12 @@ fn node_on(book: Arc<Book>, tables: Arc<Tables>, policy: Policy) -> World {
 
 fn two_mailboxes() -> Alias {
     let mut alias = testing::alias();
-    alias.mailboxes.push(Mailbox { id: MailboxId(22), address: address("you@example.net"), paused: false });
+    alias.mailboxes.push(Mailbox {
+        id: MailboxId(22),
+        address: address("you@example.net"),
+        paused: false,
+        encrypts: false,
+    });
     alias
 }
 
@@ -457,7 +467,12 @@ async fn some_refused_and_some_delivered_is_told_by_name() {
     let other = Alias {
         id: AliasId(12),
         address: address("club@example.com"),
-        mailboxes: vec![Mailbox { id: MailboxId(23), address: address("x@example.net"), paused: false }],
+        mailboxes: vec![Mailbox {
+            id: MailboxId(23),
+            address: address("x@example.net"),
+            paused: false,
+            encrypts: false,
+        }],
         ..testing::alias()
     };
     let world = world(Book::of([testing::alias(), other]));

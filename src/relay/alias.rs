@@ -73,6 +73,8 @@ pub struct Mailbox {
     pub address: Address,
     /// Mail is held back from it (too many bounces, or by the owner's wish).
     pub paused: bool,
+    /// It has an OpenPGP certificate: nothing goes to it that is not encrypted.
+    pub encrypts: bool,
 }
 
 /// An alias with all that a decision about a message needs.

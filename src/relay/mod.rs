@@ -10,6 +10,7 @@ pub mod forward;
 pub mod keys;
 pub mod loop_header;
 pub mod onward;
+pub mod openpgp;
 pub mod pacing;
 pub mod ports;
 pub mod recipient;

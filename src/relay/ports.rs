@@ -1,6 +1,7 @@
 //! What the business needs from outside, as traits. Adapters implement them; nothing here knows which.
 
 use std::future::Future;
+use std::sync::Arc;
 
 use bytes::Bytes;
 
@@ -9,7 +10,8 @@ pub use crate::smtp::Outcome;
 use crate::smtp::ReversePath;
 use crate::smtp::dsn::{MessageRequest, RecipientRequest};
 
-use super::alias::{Alias, AliasId, CatchAll, Contact, Lookup};
+use super::alias::{AccountId, Alias, AliasId, CatchAll, Contact, Lookup};
+use super::openpgp::{Certificate, Inspected, Unusable};
 use super::pacing::Admit;
 use super::site::Destination;
 
@@ -49,7 +51,7 @@ pub trait Directory: Send + Sync + 'static {
     fn alias_with_id(
         &self,
         id: AliasId,
-    ) -> impl Future<Output = Result<Option<std::sync::Arc<Alias>>, Unavailable>> + Send;
+    ) -> impl Future<Output = Result<Option<Arc<Alias>>, Unavailable>> + Send;
 
     /// The contact of this alias with this address, if there is one.
     fn find_contact(
@@ -70,7 +72,14 @@ pub trait Directory: Send + Sync + 'static {
         &self,
         rule: &CatchAll,
         address: &Address,
-    ) -> impl Future<Output = Result<std::sync::Arc<Alias>, Unavailable>> + Send;
+    ) -> impl Future<Output = Result<Arc<Alias>, Unavailable>> + Send;
+
+    /// The certificates that the account has for an address, in the order in which they came; none when there are none.
+    fn certificates(
+        &self,
+        account: AccountId,
+        address: &Address,
+    ) -> impl Future<Output = Result<Arc<[Certificate]>, Unavailable>> + Send;
 
     /// Counts; never waits. Counters reach the tables within 10 seconds.
     fn count(&self, alias: AliasId, what: Counted);
@@ -138,6 +147,34 @@ pub trait Transport: Send + Sync + 'static {
 
     /// Ends the pause of the site that mail for `to` goes to: an admin wants it tried now.
     fn resume(&self, _to: &Address) {}
+}
+
+/// Encrypting messages to certificates. Takes time in proportion to the message, and does not wait for anything.
+pub trait OpenPgp: Send + Sync + 'static {
+    /// Reads certificates, armored or binary, as a person or a directory hands them over.
+    ///
+    /// # Errors
+    /// When there is none, or one of them cannot be encrypted to at `now`: unreadable, expired, revoked, without a key for
+    /// encryption. A secret key is not taken either.
+    fn inspect(&self, file: &[u8], now: Timestamp) -> Result<Vec<Inspected>, Unusable>;
+
+    /// Whether [`Self::encrypt`] would find a certificate to encrypt to.
+    ///
+    /// # Errors
+    /// Why not, for each certificate.
+    fn check(&self, certificates: &[Certificate], now: Timestamp) -> Result<(), Unusable>;
+
+    /// The message as PGP/MIME (RFC 3156) for all of the certificates that can be encrypted to at `now`, with its header
+    /// fields protected (RFC 9788). A message that is wholly encrypted already comes back as it is.
+    ///
+    /// # Errors
+    /// When it cannot be encrypted. It must not be sent then.
+    fn encrypt(
+        &self,
+        content: &Content,
+        certificates: &[Certificate],
+        now: Timestamp,
+    ) -> Result<Content, Unusable>;
 }
 
 /// The time and randomness of a running daemon; tests have their own.

@@ -23,7 +23,12 @@ pub(crate) fn alias() -> Alias {
         name_format: NameFormat::NameAt,
         opaque_reverse_aliases: false,
         has_blocked_contacts: false,
-        mailboxes: vec![Mailbox { id: MailboxId(21), address: address("me@example.net"), paused: false }],
+        mailboxes: vec![Mailbox {
+            id: MailboxId(21),
+            address: address("me@example.net"),
+            paused: false,
+            encrypts: false,
+        }],
     }
 }
 

@@ -16,7 +16,8 @@ use super::marks::{Marks, Subject};
 use super::rows::{ContactRow, DomainOwnerRow, DomainRow, MailboxRow, NameRow, TextRow};
 use super::{Options, Store, registry, statements};
 use crate::mail::{Address, DomainName};
-use crate::relay::alias::{Alias, AliasId, CatchAll, Contact, Lookup, Mode};
+use crate::relay::alias::{AccountId, Alias, AliasId, CatchAll, Contact, Lookup, Mode};
+use crate::relay::openpgp::Certificate;
 use crate::relay::ports::{Counted, Directory, Unavailable, WantedContact};
 use crate::relay::recipient::is_role;
 
@@ -155,6 +156,10 @@ impl Directory for Store {
                 Err(Unavailable("the address is not, and cannot become, an alias".to_owned()))
             }
         }
+    }
+
+    async fn certificates(&self, _: AccountId, _: &Address) -> Result<Arc<[Certificate]>, Unavailable> {
+        Ok(Arc::default())
     }
 
     fn count(&self, alias: AliasId, what: Counted) {

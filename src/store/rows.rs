@@ -142,6 +142,7 @@ impl DomainRow {
             id,
             address,
             paused: self.catch_all_paused == Some(true),
+            encrypts: false,
         });
         Some(Arc::new(CatchAll {
             domain_id: DomainId(self.id),
@@ -364,7 +365,12 @@ impl NameRow {
         else {
             return Ok(None);
         };
-        Ok(Some(Mailbox { id: MailboxId(id), address: address(written, "mailboxes", id)?, paused }))
+        Ok(Some(Mailbox {
+            id: MailboxId(id),
+            address: address(written, "mailboxes", id)?,
+            paused,
+            encrypts: false,
+        }))
     }
 
     /// The contact, when the name is a reverse alias.

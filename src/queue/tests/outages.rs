@@ -37,7 +37,12 @@ async fn a_refusal_that_could_not_be_reported_is_reported_at_the_next_try() {
     let club = Alias {
         id: AliasId(12),
         address: address("club@example.com"),
-        mailboxes: vec![Mailbox { id: MailboxId(23), address: address("x@example.net"), paused: false }],
+        mailboxes: vec![Mailbox {
+            id: MailboxId(23),
+            address: address("x@example.net"),
+            paused: false,
+            encrypts: false,
+        }],
         ..testing::alias()
     };
     let world = world(Book::of([testing::alias(), club]));

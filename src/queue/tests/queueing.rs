@@ -154,7 +154,12 @@ async fn some_refused_and_some_delivered_is_told_in_a_report_if_it_may_be() {
     let club = Alias {
         id: AliasId(12),
         address: address("club@example.com"),
-        mailboxes: vec![Mailbox { id: MailboxId(23), address: address("x@example.net"), paused: false }],
+        mailboxes: vec![Mailbox {
+            id: MailboxId(23),
+            address: address("x@example.net"),
+            paused: false,
+            encrypts: false,
+        }],
         ..testing::alias()
     };
     let world = world(Book::of([testing::alias(), club]));
@@ -406,7 +411,12 @@ async fn a_repetition_of_what_was_partly_refused_hears_of_it_again() {
     let club = Alias {
         id: AliasId(12),
         address: address("club@example.com"),
-        mailboxes: vec![Mailbox { id: MailboxId(23), address: address("x@example.net"), paused: false }],
+        mailboxes: vec![Mailbox {
+            id: MailboxId(23),
+            address: address("x@example.net"),
+            paused: false,
+            encrypts: false,
+        }],
         ..testing::alias()
     };
     let world = world(Book::of([testing::alias(), club]));

@@ -1,0 +1,113 @@
+//! What the business knows of OpenPGP: certificates, whose they are, and why one cannot be used.
+//!
+//! The cryptography is behind the port [`super::ports::OpenPgp`]. aliasd holds certificates (public keys) only, never a
+//! user's private key. A certificate belongs to an address within an account: to a mailbox (everything that goes to it is
+//! encrypted), to a contact (replies to it are) or to an alias (published, so that senders can encrypt for its owner).
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::mail::{Address, Timestamp};
+
+/// The name of a certificate: its fingerprint in upper-case hexadecimal digits (40 for version 4, 64 for version 6).
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize)]
+#[serde(transparent)]
+pub struct Fingerprint(String);
+
+impl Fingerprint {
+    /// Reads hexadecimal digits in any case, with spaces between them as programs show them.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let digits: String = text.chars().filter(|c| *c != ' ').map(|c| c.to_ascii_uppercase()).collect();
+        let is_whole = matches!(digits.len(), 40 | 64) && digits.bytes().all(|b| b.is_ascii_hexdigit());
+        is_whole.then_some(Self(digits))
+    }
+
+    /// The digits.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Fingerprint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// How we came by a certificate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Origin {
+    /// Its account has put it in: nothing goes to its address that is not encrypted.
+    Imported,
+    /// Found in the Web Key Directory of its address's domain: as good as imported.
+    Wkd,
+    /// From an `Autocrypt` field of a message whose author was proven. Used only while it can be used, and only when its
+    /// owner prefers encryption (`prefer-encrypt=mutual`).
+    Autocrypt {
+        /// Whether its owner prefers encryption.
+        mutual: bool,
+    },
+}
+
+/// A certificate (transferable public key, RFC 9580, section 10.1) as the tables have it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Certificate {
+    /// Its name.
+    pub fingerprint: Fingerprint,
+    /// Binary, not armored.
+    pub data: Arc<[u8]>,
+    /// How we came by it.
+    pub origin: Origin,
+}
+
+impl Certificate {
+    /// Whether mail for its address must be encrypted because it is there.
+    #[must_use]
+    pub fn is_binding(&self) -> bool {
+        matches!(self.origin, Origin::Imported | Origin::Wkd)
+    }
+
+    /// Whether mail for its address is encrypted to it when that is possible.
+    #[must_use]
+    pub fn is_wanted(&self) -> bool {
+        matches!(self.origin, Origin::Imported | Origin::Wkd | Origin::Autocrypt { mutual: true })
+    }
+}
+
+/// A certificate that was read, and can be encrypted to now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Inspected {
+    /// Its name.
+    pub fingerprint: Fingerprint,
+    /// The addresses that its valid user ids name.
+    pub addresses: Vec<Address>,
+    /// From then on it cannot be encrypted to.
+    pub expires_at: Option<Timestamp>,
+    /// Binary, without anything that is secret or of no use for encryption.
+    pub data: Vec<u8>,
+}
+
+/// Why something cannot be encrypted, or a certificate cannot be taken. The text is for people: what was found and what to
+/// do. It names fingerprints and times, no address.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct Unusable(pub String);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fingerprints_are_read_as_programs_show_them() {
+        let digits = "0123456789ABCDEF0123456789ABCDEF01234567";
+        let shown = "0123 4567 89ab cdef 0123  4567 89AB CDEF 0123 4567";
+        assert_eq!(Fingerprint::parse(shown).unwrap().as_str(), digits);
+        assert!(Fingerprint::parse(&"a".repeat(64)).is_some());
+        for wrong in ["", "0123", &"g".repeat(40), &"a".repeat(41), &"\u{e9}".repeat(20)] {
+            assert_eq!(Fingerprint::parse(wrong), None, "{wrong}");
+        }
+    }
+}
