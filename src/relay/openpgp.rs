@@ -9,6 +9,17 @@ use std::sync::Arc;
 
 use crate::mail::{Address, Timestamp};
 
+/// Names the row of a certificate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
+#[serde(transparent)]
+pub struct CertificateId(pub i64);
+
+impl fmt::Display for CertificateId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
 /// The name of a certificate: its fingerprint in upper-case hexadecimal digits (40 for version 4, 64 for version 6).
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize)]
 #[serde(transparent)]

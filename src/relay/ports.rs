@@ -10,8 +10,8 @@ pub use crate::smtp::Outcome;
 use crate::smtp::ReversePath;
 use crate::smtp::dsn::{MessageRequest, RecipientRequest};
 
-use super::alias::{AccountId, Alias, AliasId, CatchAll, Contact, Lookup};
-use super::openpgp::{Certificate, Inspected, Unusable};
+use super::alias::{AccountId, Alias, AliasId, CatchAll, Contact, Lookup, Mailbox};
+use super::openpgp::{Certificate, CertificateId, Fingerprint, Inspected, Unusable};
 use super::pacing::Admit;
 use super::site::Destination;
 
@@ -75,6 +75,7 @@ pub trait Directory: Send + Sync + 'static {
     ) -> impl Future<Output = Result<Arc<Alias>, Unavailable>> + Send;
 
     /// The certificates that the account has for an address, in the order in which they came; none when there are none.
+    /// One from an `Autocrypt` field is only among them when it is the only one.
     fn certificates(
         &self,
         account: AccountId,
@@ -83,6 +84,84 @@ pub trait Directory: Send + Sync + 'static {
 
     /// Counts; never waits. Counters reach the tables within 10 seconds.
     fn count(&self, alias: AliasId, what: Counted);
+}
+
+/// How far the owner of a mailbox was told that a certificate of it expires.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Warned {
+    /// Not at all.
+    Nothing,
+    /// 30 days ahead.
+    MonthAhead,
+    /// 7 days ahead.
+    WeekAhead,
+    /// That it has.
+    Expired,
+}
+
+/// A certificate of a mailbox that expires, or has expired.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Expiring {
+    /// Its row.
+    pub id: CertificateId,
+    /// Whose it is.
+    pub account: AccountId,
+    /// The mailbox.
+    pub address: Address,
+    /// Its name.
+    pub fingerprint: Fingerprint,
+    /// From then on it cannot be encrypted to.
+    pub expires_at: Timestamp,
+    /// What its owner knows.
+    pub warned: Warned,
+}
+
+/// Certificates that change without anybody's order: some come with mail, and some expire. Answers come from the database.
+pub trait KeyWatch: Send + Sync + 'static {
+    /// Takes the certificate of a contact's `Autocrypt` field, from a message whose author is proven and that was written
+    /// at `seen_at`. It takes the place of the one that an older message brought. Whether anything has changed: not when
+    /// the one at hand is of a newer message, is the same, or was imported, nor for an address of the account's own.
+    fn harvest(
+        &self,
+        account: AccountId,
+        address: &Address,
+        found: &Inspected,
+        mutual: bool,
+        seen_at: Timestamp,
+    ) -> impl Future<Output = Result<bool, Unavailable>> + Send;
+
+    /// Certificates of mailboxes that expire until `until` and of which less was told than `told`; at most so many, the
+    /// first to expire first.
+    fn expiring(
+        &self,
+        until: Timestamp,
+        told: Warned,
+        limit: u32,
+    ) -> impl Future<Output = Result<Vec<Expiring>, Unavailable>> + Send;
+
+    /// Notes that the owner is being told so much. Of several nodes that saw the same, one gets `true`, and tells; none
+    /// when the certificate was renewed meanwhile.
+    fn note_warned(
+        &self,
+        seen: &Expiring,
+        told: Warned,
+    ) -> impl Future<Output = Result<bool, Unavailable>> + Send;
+
+    /// Notes that the owner of a mailbox is being told at `now` that mail for it could not be encrypted. `false`, when there
+    /// is no such mailbox, or that was told after `not_since` already.
+    fn note_alarm(
+        &self,
+        account: AccountId,
+        mailbox: &Address,
+        now: Timestamp,
+        not_since: Timestamp,
+    ) -> impl Future<Output = Result<bool, Unavailable>> + Send;
+
+    /// Where the owner of the account can be told something: the verified mailboxes that take mail now, at most 20.
+    fn mailboxes_to_tell(
+        &self,
+        account: AccountId,
+    ) -> impl Future<Output = Result<Vec<Mailbox>, Unavailable>> + Send;
 }
 
 /// A message as it is handed to a next hop: one head of our own making and a body that is shared.
