@@ -256,6 +256,19 @@ pub trait OpenPgp: Send + Sync + 'static {
     ) -> Result<Content, Unusable>;
 }
 
+/// Whether somebody publishes certificates cannot be found out now. The text is for people: what went wrong. It names the
+/// domain, no address.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct DiscoveryFailed(pub String);
+
+/// Finds the certificates that a domain publishes for its addresses. Asking tells that domain whom somebody writes to.
+pub trait KeyDiscovery: Send + Sync + 'static {
+    /// What is published for `address`: a file for [`OpenPgp::inspect`], empty when there is none. It comes from a stranger,
+    /// and may hold anything; certificates that cannot be used may stand beside others. Answers within a few seconds.
+    fn discover(&self, address: &Address) -> impl Future<Output = Result<Vec<u8>, DiscoveryFailed>> + Send;
+}
+
 /// The time and randomness of a running daemon; tests have their own.
 pub trait Surroundings: Send + Sync + 'static {
     /// Now.
