@@ -219,6 +219,8 @@ fn station(
         spool: store.clone(),
         direct: outbound.clone(),
         patient: outbound.with_budget(patience),
+        openpgp: crate::queue::StubPgp,
+        keywatch: crate::queue::StubPgp,
         surroundings: System,
         memory: Arc::clone(memory),
     })
@@ -287,6 +289,8 @@ impl Ports for Real {
     type Spool = Store;
     type Transport = Outbound;
     type Surroundings = System;
+    type OpenPgp = crate::queue::StubPgp;
+    type KeyWatch = crate::queue::StubPgp;
 }
 
 /// Where the sessions meet the business.

@@ -233,7 +233,7 @@ struct Job {
 
 impl Job {
     fn new(delivery: Delivery, deadline: Instant, after_dot: Duration) -> Self {
-        let Delivery { id, from, to, content, dsn } = delivery;
+        let Delivery { id, from, to, content, dsn, privacy: _ } = delivery;
         let asked = dsn.map(|asked| *asked).unwrap_or_default();
         let envelope = Arc::new(envelope(from, to, asked, &content));
         Self { id, envelope, segments: [content.head, content.body], deadline, after_dot }

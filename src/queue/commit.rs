@@ -78,8 +78,7 @@ impl<P: Ports> Intake<P> {
         // Before the commit, which may take long: the lease must not be believed to be longer than it is written.
         let expires_at = self.station.policy.schedule.expires_at(case.trace.now);
         let ends = Ends { expires_at, lease: self.station.lease_end() };
-        let rows = (!open.is_empty()).then(|| self.rows(case, &open, digest, ends));
-        let queued: Vec<_> = rows.into_iter().chain(report).collect();
+        let queued: Vec<_> = self.rows(case, &open, digest, ends).into_iter().chain(report).collect();
         let enqueued = if queued.is_empty() { Ok(Vec::new()) } else { self.station.enqueue(queued).await };
         let Ok(enqueued) = enqueued else {
             return Err(open.into_iter().filter_map(Open::ongoing).collect());
@@ -92,9 +91,9 @@ impl<P: Ports> Intake<P> {
         Ok(())
     }
 
-    /// Gives the scheduler what it is to begin, and what has begun. `enqueued` are the rows, the message's first.
+    /// Gives the scheduler what it is to begin, and what has begun. `enqueued` are the rows, those of `open` first.
     fn hand_over(&self, case: &Case<'_>, open: Vec<Open>, enqueued: Vec<Enqueued>, ends: Ends) {
-        let rows = enqueued.into_iter().next().map(|rows| rows.deliveries).unwrap_or_default();
+        let rows = enqueued.into_iter().flat_map(|rows| rows.deliveries);
         for (open, id) in open.into_iter().zip(rows) {
             if let Some((work, attempt)) = open.work(case, id, ends) {
                 self.scheduler.adopt(work, ends.lease, attempt);

@@ -4,16 +4,18 @@
 //! time.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
 use crate::mail::{Address, DomainName, Edits, Message, auth_results};
-use crate::relay::alias::{Alias, AliasId, Contact, Lookup, Refusal};
+use crate::relay::alias::{AccountId, Alias, AliasId, Contact, Lookup, Mailbox, Refusal};
 use crate::relay::content;
 use crate::relay::correspondents::{self, Correspondent, Known};
 use crate::relay::forward::{self, Forward};
 use crate::relay::keys::Keys;
 use crate::relay::onward;
-use crate::relay::ports::{Content, Counted, Delivery, Directory, ReportRequest, Surroundings};
+use crate::relay::openpgp::{Privacy, Reader};
+use crate::relay::ports::{Content, Counted, Delivery, Directory as _, ReportRequest};
 use crate::relay::recipient::Recipient;
 use crate::relay::refusal::Refused;
 use crate::relay::reply::{self, Evidence, ReplyMessage};
@@ -23,6 +25,7 @@ use crate::smtp::ReversePath;
 use crate::smtp::dsn::{MessageRequest, RecipientRequest};
 
 use super::gather;
+use super::station::{Ports, Station};
 
 /// One transaction being decided.
 pub(super) struct Case<'a> {
@@ -47,7 +50,12 @@ pub(super) enum Decision {
         sender: Sender,
     },
     /// To a contact of the alias.
-    Reply { alias: Arc<Alias>, contact: Arc<Contact>, answers: HashMap<Address, Lookup> },
+    Reply {
+        alias: Arc<Alias>,
+        contact: Arc<Contact>,
+        /// What the contact gets.
+        content: Content,
+    },
     /// To the people who run this server, under the role address that was given.
     Role { given: Address, reader: Address },
     /// Nothing, by the owner's wish.
@@ -75,6 +83,16 @@ impl Decision {
         }
     }
 
+    /// Whose that alias is.
+    pub(super) fn account(&self) -> Option<AccountId> {
+        match self {
+            Self::Forward { alias, .. } | Self::Reply { alias, .. } | Self::Discard(alias) => {
+                Some(alias.account)
+            }
+            Self::Role { .. } => None,
+        }
+    }
+
     /// What is counted when the recipient has accepted.
     pub(super) fn counted(&self) -> Option<(AliasId, Counted)> {
         match self {
@@ -87,35 +105,41 @@ impl Decision {
     }
 }
 
-/// Decides over the directory.
-pub(super) struct Judge<'a, D, S> {
-    pub(super) directory: &'a D,
-    pub(super) surroundings: &'a S,
-    pub(super) keys: &'a Keys,
+/// Decides about one transaction.
+pub(super) struct Judge<'a, P: Ports> {
+    pub(super) station: &'a Station<P>,
+    pub(super) case: &'a Case<'a>,
+    /// What leaves as each alias: the same for all of its contacts.
+    replies: HashMap<AliasId, Content>,
 }
 
-impl<D: Directory, S: Surroundings> Judge<'_, D, S> {
+impl<'a, P: Ports> Judge<'a, P> {
+    pub(super) fn new(station: &'a Station<P>, case: &'a Case<'a>) -> Self {
+        Self { station, case, replies: HashMap::new() }
+    }
+
     /// What is to be done for one recipient.
-    pub(super) async fn decide(&self, case: &Case<'_>, recipient: Recipient) -> Result<Decision, Refused> {
+    pub(super) async fn decide(&mut self, recipient: Recipient) -> Result<Decision, Refused> {
         match recipient {
             Recipient::Alias(alias, given) => {
-                let sender = if *case.from == ReversePath::Null { Sender::Nobody } else { Sender::Ours };
-                self.forward(case, alias, given, sender).await
+                let sender = if *self.case.from == ReversePath::Null { Sender::Nobody } else { Sender::Ours };
+                self.forward(alias, given, sender).await
             }
             Recipient::New(rule, given) => {
                 // What would be refused anyway must not leave an alias behind.
-                correspondents::author(&case.message)?;
+                correspondents::author(&self.case.message)?;
                 let mailbox = rule.mailbox.as_ref().ok_or(Refused::NoMailboxNow)?;
                 self.check_foreign(&mailbox.address).await?;
-                let alias = self.directory.create_alias(&rule, &given).await?;
-                self.forward(case, alias, given, Sender::Ours).await
+                self.check_encryption(rule.account, std::slice::from_ref(mailbox)).await?;
+                let alias = self.station.directory.create_alias(&rule, &given).await?;
+                self.forward(alias, given, Sender::Ours).await
             }
             // Anybody can write to a return path that they have seen, so this is a message like any other.
             Recipient::Bounce(_, alias) => {
                 let given = alias.address.clone();
-                self.forward(case, alias, given, Sender::Nobody).await
+                self.forward(alias, given, Sender::Nobody).await
             }
-            Recipient::Reverse(alias, contact) => self.reply(case, alias, contact).await,
+            Recipient::Reverse(alias, contact) => self.reply(alias, contact).await,
             Recipient::Postmaster(given, reader) => {
                 self.check_foreign(&reader).await?;
                 Ok(Decision::Role { given, reader })
@@ -124,24 +148,19 @@ impl<D: Directory, S: Surroundings> Judge<'_, D, S> {
         }
     }
 
-    async fn forward(
-        &self,
-        case: &Case<'_>,
-        alias: Arc<Alias>,
-        given: Address,
-        sender: Sender,
-    ) -> Result<Decision, Refused> {
-        let author = correspondents::author(&case.message)?;
-        forward::check_loop(&case.message, &alias, self.keys)?;
+    async fn forward(&self, alias: Arc<Alias>, given: Address, sender: Sender) -> Result<Decision, Refused> {
+        let (station, message) = (self.station, &self.case.message);
+        let author = correspondents::author(message)?;
+        forward::check_loop(message, &alias, &station.keys)?;
         if alias.open_mailboxes().next().is_none() {
             return Err(Refused::NoMailboxNow);
         }
         for mailbox in &alias.mailboxes {
             self.check_foreign(&mailbox.address).await?;
         }
-        let known =
-            gather::contacts(self.directory, self.surroundings, &case.message, &alias, &author.address)
-                .await?;
+        self.check_encryption(alias.account, &alias.mailboxes).await?;
+        let (directory, surroundings) = (&station.directory, &station.surroundings);
+        let known = gather::contacts(directory, surroundings, message, &alias, &author.address).await?;
         if known.contacts.get(&author.address).is_some_and(|contact| contact.blocked) {
             return self.unwanted(alias);
         }
@@ -152,7 +171,7 @@ impl<D: Directory, S: Surroundings> Judge<'_, D, S> {
         match alias.refusal {
             Refusal::Discard => Ok(Decision::Discard(alias)),
             Refusal::Reject => {
-                self.directory.count(alias.id, Counted::Blocked);
+                self.station.directory.count(alias.id, Counted::Blocked);
                 Err(Refused::BlockedSender)
             }
         }
@@ -160,23 +179,52 @@ impl<D: Directory, S: Surroundings> Judge<'_, D, S> {
 
     /// A destination at one of our own domains would send the message round and round.
     async fn check_foreign(&self, destination: &Address) -> Result<(), Refused> {
-        match self.directory.lookup(destination).await? {
+        match self.station.directory.lookup(destination).await? {
             Lookup::ForeignDomain => Ok(()),
             _ => Err(Refused::MailboxIsOurs),
         }
     }
 
-    async fn reply(
-        &self,
-        case: &Case<'_>,
-        alias: Arc<Alias>,
-        contact: Arc<Contact>,
-    ) -> Result<Decision, Refused> {
-        reply::authorize(&case.message, &alias, case.evidence, case.trace.now)?;
-        let answers = gather::addressed(self.directory, &case.message).await?;
-        reply::check_addressed(&alias, &answers)?;
-        Ok(Decision::Reply { alias, contact, answers })
+    /// Whether at least one of the mailboxes that take mail can be written to as it wants to be. What cannot be encrypted for
+    /// any of them stays with the sender.
+    async fn check_encryption(&self, account: AccountId, mailboxes: &[Mailbox]) -> Result<(), Refused> {
+        let mut refused = Ok(());
+        for mailbox in mailboxes.iter().filter(|mailbox| !mailbox.paused) {
+            let privacy = mailbox_privacy(account, mailbox);
+            match self.station.check_encryption(privacy, &mailbox.address).await? {
+                Ok(()) => return Ok(()),
+                Err(_) => refused = Err(Refused::NotEncrypted),
+            }
+        }
+        refused
     }
+
+    async fn reply(&mut self, alias: Arc<Alias>, contact: Arc<Contact>) -> Result<Decision, Refused> {
+        let (case, station) = (self.case, self.station);
+        reply::authorize(&case.message, &alias, case.evidence, case.trace.now)?;
+        let answers = gather::addressed(&station.directory, &case.message).await?;
+        reply::check_addressed(&alias, &answers)?;
+        let privacy = Privacy::Asked { account: alias.account, reader: Reader::Contact, encrypts: true };
+        let can_be_encrypted = station.check_encryption(privacy, &contact.address).await?;
+        can_be_encrypted.map_err(Refused::ReplyNotEncrypted)?;
+        let content = match self.replies.entry(alias.id) {
+            Entry::Occupied(composed) => composed.get().clone(),
+            Entry::Vacant(unknown) => {
+                let reply = ReplyMessage {
+                    message: &case.message,
+                    alias: &alias,
+                    answers: &answers,
+                    trace: &case.trace,
+                };
+                unknown.insert(reply.compose()).clone()
+            }
+        };
+        Ok(Decision::Reply { alias, contact, content })
+    }
+}
+
+fn mailbox_privacy(account: AccountId, mailbox: &Mailbox) -> Privacy {
+    Privacy::Asked { account, reader: Reader::Mailbox, encrypts: mailbox.encrypts }
 }
 
 /// The deliveries that carry a decision out; none only for [`Decision::Discard`]. `asked` is what the sender asks about
@@ -194,26 +242,36 @@ pub(super) fn compose(
             let content = Forward { message, alias, given, author, known, trace }.compose(keys);
             to_mailboxes(case, keys, alias, *sender, &content)?
         }
-        Decision::Reply { alias, contact, answers } => {
-            let content = ReplyMessage { message, alias, answers, trace }.compose();
+        Decision::Reply { alias, contact, content } => {
             let sender = if *case.from == ReversePath::Null { Sender::Nobody } else { Sender::Ours };
             let from = envelope_sender(case, keys, alias, sender, Origin::Reply(alias.id, contact.id))?;
-            vec![(from, contact.address.clone(), content)]
+            let privacy = Privacy::Asked { account: alias.account, reader: Reader::Contact, encrypts: true };
+            vec![Outgoing { from, to: contact.address.clone(), content: content.clone(), privacy }]
         }
         Decision::Role { given, reader } => {
-            vec![(ReversePath::Null, reader.clone(), pass_on(case, given))]
+            let (from, to, privacy) = (ReversePath::Null, reader.clone(), Privacy::Open);
+            vec![Outgoing { from, to, content: pass_on(case, given), privacy }]
         }
         Decision::Discard(_) => Vec::new(),
     };
     let dsn = asked_onward(case, decision, asked);
-    let numbered = to.into_iter().enumerate().map(|(number, (from, to, content))| Delivery {
+    let numbered = to.into_iter().enumerate().map(|(number, one)| Delivery {
         id: format!("{}.{part}.{}", trace.id, number + 1),
-        from,
-        to,
-        content,
+        from: one.from,
+        to: one.to,
+        content: one.content,
         dsn: dsn.clone(),
+        privacy: one.privacy,
     });
     Ok(numbered.collect())
+}
+
+/// A message for one address.
+struct Outgoing {
+    from: ReversePath,
+    to: Address,
+    content: Content,
+    privacy: Privacy,
 }
 
 /// What the next hop is asked about reports; nothing where they could not come back to us.
@@ -238,11 +296,12 @@ fn to_mailboxes(
     alias: &Alias,
     sender: Sender,
     content: &Content,
-) -> Result<Vec<(ReversePath, Address, Content)>, Refused> {
+) -> Result<Vec<Outgoing>, Refused> {
     let each = alias.open_mailboxes().map(|mailbox| {
         let origin = Origin::Forward(alias.id, mailbox.id);
         let from = envelope_sender(case, keys, alias, sender, origin)?;
-        Ok((from, mailbox.address.clone(), content.clone()))
+        let privacy = mailbox_privacy(alias.account, mailbox);
+        Ok(Outgoing { from, to: mailbox.address.clone(), content: content.clone(), privacy })
     });
     each.collect()
 }

@@ -8,17 +8,19 @@ use futures_util::future::join_all;
 use futures_util::stream::{self, StreamExt as _};
 use tokio::time::{Instant, timeout_at};
 
-use crate::relay::ports::{Delivery, Outcome, Transport as _};
+use crate::mail::Timestamp;
+use crate::relay::ports::{Delivery, Outcome};
 use crate::relay::refusal::Refused;
 use crate::relay::report::{Direction, ReturnPath};
 use crate::relay::verdict::{Fate, put_off_if_about_us};
 use crate::smtp::dsn::RecipientRequest;
-use crate::smtp::{Delivered, Reply};
+use crate::smtp::{Delivered, Failure, Reply};
 
 use super::decide::{self, Case, Decision};
 use super::intake::{Decided, Intake};
 use super::letter::{About, Teller};
 use super::partly::{Earlier, Part};
+use super::protect::Protected;
 use super::scheduler::Attempt;
 use super::station::Ports;
 
@@ -48,6 +50,8 @@ pub(super) enum Progress {
         /// The next hop refused us, which is put off.
         blamed: bool,
     },
+    /// It must be encrypted and cannot be, so there was no attempt.
+    Unprotected(Failure),
     /// The time was over, and it goes on.
     UnderWay(Attempt),
     /// It has not begun.
@@ -60,6 +64,7 @@ impl Served {
         match &self.deliveries {
             Err(reply) => Fate::Refused(reply.clone()),
             Ok(tried) if tried.is_empty() => Fate::Accepted,
+            Ok(tried) if is_unprotected(tried) => Fate::Refused(Refused::NotEncrypted.reply()),
             Ok(tried) => Fate::of(tried.iter().map(Tried::outcome)),
         }
     }
@@ -80,9 +85,16 @@ impl Tried {
     fn outcome(&self) -> Option<&Outcome> {
         match &self.progress {
             Progress::Ended { outcome, .. } => Some(outcome),
-            Progress::UnderWay(_) | Progress::Waits => None,
+            Progress::Unprotected(_) | Progress::UnderWay(_) | Progress::Waits => None,
         }
     }
+}
+
+/// Whether nobody has it, and nobody can get it before something can be encrypted that now cannot be: the sender keeps it.
+fn is_unprotected(tried: &[Tried]) -> bool {
+    let is_unprotected = |one: &Tried| matches!(one.progress, Progress::Unprotected(_));
+    let is_refused = |one: &Tried| matches!(one.outcome(), Some(Outcome::Rejected(_)));
+    tried.iter().any(is_unprotected) && tried.iter().all(|one| is_unprotected(one) || is_refused(one))
 }
 
 impl<P: Ports> Intake<P> {
@@ -95,7 +107,9 @@ impl<P: Ports> Intake<P> {
             let deliveries = match self.compose(case, part, at + 1) {
                 Ok(deliveries) => {
                     let each = deliveries.into_iter();
-                    let tried = each.map(|delivery| self.try_once(&about, &earlier, delivery, deadline));
+                    let composed_at = case.trace.now;
+                    let tried =
+                        each.map(|delivery| self.try_once(&about, &earlier, delivery, composed_at, deadline));
                     Ok(join_all(tried).await)
                 }
                 Err(reply) => Err(reply),
@@ -131,6 +145,7 @@ impl<P: Ports> Intake<P> {
         about: &About,
         earlier: &Earlier,
         delivery: Delivery,
+        composed_at: Timestamp,
         deadline: Instant,
     ) -> Tried {
         if earlier.has(&Part { named: about.named.clone(), to: delivery.to.clone() }) {
@@ -142,7 +157,11 @@ impl<P: Ports> Intake<P> {
         if began >= deadline {
             return Tried { delivery, progress: Progress::Waits };
         }
-        let mut attempt = self.attempt(delivery.clone());
+        let protected = match self.station.protect(delivery.clone(), composed_at).await {
+            Ok(protected) => protected,
+            Err(failure) => return Tried { delivery, progress: Progress::Unprotected(failure) },
+        };
+        let mut attempt = self.attempt(protected);
         let Ok(outcome) = timeout_at(deadline, &mut attempt).await else {
             return Tried { delivery, progress: Progress::UnderWay(attempt) };
         };
@@ -155,9 +174,9 @@ impl<P: Ports> Intake<P> {
     }
 
     /// On the heap and owned, so that it can go on when nobody waits any more.
-    fn attempt(&self, delivery: Delivery) -> Attempt {
+    fn attempt(&self, protected: Protected) -> Attempt {
         let transport = self.station.direct.clone();
-        Box::pin(async move { transport.deliver(delivery).await })
+        Box::pin(async move { protected.send(&transport).await })
     }
 }
 
@@ -176,7 +195,8 @@ fn about(case: &Case<'_>, part: &Decided) -> About {
         ReturnPath::Null | ReturnPath::Unproven => None,
     };
     let counted = decision.and_then(Decision::counted).map(|(_, what)| what);
-    About { named: part.named.clone(), direction, alias, counted, teller }
+    let account = decision.and_then(Decision::account);
+    About { named: part.named.clone(), direction, alias, account, counted, teller }
 }
 
 /// What stands for a delivery that an earlier attempt has made.

@@ -253,15 +253,14 @@ impl<P: Ports> Intake<P> {
         case: &Case<'_>,
         recipients: &[Accepted<Recipient>],
     ) -> Result<Vec<Decided>, Refused> {
-        let Station { directory, surroundings, keys, .. } = &*self.station;
-        let judge = Judge { directory, surroundings, keys };
+        let mut judge = Judge::new(&self.station, case);
         let mut decided = Vec::with_capacity(recipients.len());
         for (at, Accepted { to: path, known: recipient, dsn }) in recipients.iter().enumerate() {
             if recipients.iter().take(at).any(|earlier| earlier.known.goes_where(recipient)) {
                 continue;
             }
             let decision = match self.resolve(case.from, path).await {
-                Ok(current) => judge.decide(case, current).await,
+                Ok(current) => judge.decide(current).await,
                 Err(refused) => Err(refused),
             };
             match decision {

@@ -6,7 +6,8 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::mail::Address;
-use crate::relay::ports::{Delivery, Outcome};
+use crate::relay::openpgp::Unusable;
+use crate::relay::ports::{Content, Delivery, Outcome};
 use crate::relay::recipient::Recipient;
 use crate::relay::redact::Redactor;
 use crate::relay::transaction::TransactionId;
@@ -168,6 +169,17 @@ impl Journal {
         };
         let to = self.redactor.address(&letter.to);
         tracing::warn!(id = letter.id, to, sender, "a delivery is given up");
+    }
+
+    /// Something was encrypted, or could not be.
+    pub(super) fn encryption(&self, encrypted: &Result<Content, Unusable>) {
+        self.meters.encryption(encrypted.is_ok());
+    }
+
+    /// What must not leave in clear does not leave.
+    pub(super) fn not_encrypted(&self, id: &str, to: &Address, why: &Unusable) {
+        let to = self.redactor.address(to);
+        tracing::error!(id, to, %why, "a message cannot be encrypted and is not sent; look at \"key list\"");
     }
 
     /// A delivery that an earlier attempt of the same transaction has made.

@@ -11,8 +11,9 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use crate::mail::Address;
-use crate::relay::alias::AliasId;
+use crate::relay::alias::{AccountId, AliasId};
 use crate::relay::keys::QueueKeys;
+use crate::relay::openpgp::{Privacy, Reader};
 use crate::relay::ports::{Content, Counted, Delivery, ReportRequest, Surroundings};
 use crate::relay::report::Direction;
 use crate::relay::transaction::TransactionId;
@@ -38,6 +39,8 @@ pub struct Letter {
     pub smtputf8: bool,
     /// What the next hop is asked about reports.
     pub dsn: Option<Box<ReportRequest>>,
+    /// Whether it is to be encrypted before it is sent.
+    pub privacy: Privacy,
     /// Whose message it is; none of our own reports.
     pub about: Option<About>,
 }
@@ -51,6 +54,8 @@ pub struct About {
     pub direction: Direction,
     /// The alias that it belongs to; absent for role addresses.
     pub alias: Option<(AliasId, Address)>,
+    /// Whose that alias is; absent also in rows of before there was encryption.
+    pub account: Option<AccountId>,
     /// What counts when it has arrived.
     pub counted: Option<Counted>,
     /// Whom to tell; absent when nobody may be told.
@@ -85,9 +90,9 @@ impl Letter {
     /// The letter of a delivery.
     #[must_use]
     pub fn of(delivery: &Delivery, about: Option<About>) -> Self {
-        let Delivery { id, from, to, content, dsn } = delivery.clone();
+        let Delivery { id, from, to, content, dsn, privacy } = delivery.clone();
         let Content { head, body: _, eight_bit, smtputf8 } = content;
-        Self { id, from, to, head, eight_bit, smtputf8, dsn, about }
+        Self { id, from, to, head, eight_bit, smtputf8, dsn, privacy, about }
     }
 
     /// Whether there is somebody to be told what becomes of it.
@@ -99,8 +104,8 @@ impl Letter {
     /// The delivery again.
     #[must_use]
     pub fn delivery(&self, body: Bytes) -> Delivery {
-        let Self { id, from, to, head, eight_bit, smtputf8, dsn, about: _ } = self.clone();
-        Delivery { id, from, to, content: Content { head, body, eight_bit, smtputf8 }, dsn }
+        let Self { id, from, to, head, eight_bit, smtputf8, dsn, privacy, about: _ } = self.clone();
+        Delivery { id, from, to, content: Content { head, body, eight_bit, smtputf8 }, dsn, privacy }
     }
 
     /// As the row of a delivery of this transaction keeps it.
@@ -166,8 +171,30 @@ struct Record {
     smtputf8: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     asked_next_hop: Option<Asked>,
+    /// Absent in rows of before there was encryption.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    privacy: Option<PrivacyRecord>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     about: Option<AboutRecord>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct PrivacyRecord {
+    account: i64,
+    contact: bool,
+    encrypts: bool,
+}
+
+impl PrivacyRecord {
+    fn of(privacy: Privacy) -> Option<Self> {
+        let Privacy::Asked { account, reader, encrypts } = privacy else { return None };
+        Some(Self { account: account.0, contact: reader == Reader::Contact, encrypts })
+    }
+
+    fn privacy(self) -> Privacy {
+        let reader = if self.contact { Reader::Contact } else { Reader::Mailbox };
+        Privacy::Asked { account: AccountId(self.account), reader, encrypts: self.encrypts }
+    }
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -176,6 +203,8 @@ struct AboutRecord {
     reply: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     alias: Option<AliasRecord>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    account: Option<i64>,
     #[serde(default)]
     counted: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -226,6 +255,7 @@ impl Record {
             eight_bit: letter.eight_bit,
             smtputf8: letter.smtputf8,
             asked_next_hop: letter.dsn.as_ref().map(|dsn| Asked::of(&dsn.message, &dsn.recipient)),
+            privacy: PrivacyRecord::of(letter.privacy),
             about: letter.about.as_ref().map(AboutRecord::of),
         }
     }
@@ -243,6 +273,7 @@ impl Record {
             eight_bit: self.eight_bit,
             smtputf8: self.smtputf8,
             dsn: asked.map(|(message, recipient)| Box::new(ReportRequest { message, recipient })),
+            privacy: self.privacy.map(PrivacyRecord::privacy).unwrap_or_default(),
             about: self.about.map(|about| about.about(heads.slice(self.head..))).transpose()?,
         })
     }
@@ -257,6 +288,7 @@ impl AboutRecord {
                 .alias
                 .as_ref()
                 .map(|(id, address)| AliasRecord { id: id.0, address: address.to_string() }),
+            account: about.account.map(|account| account.0),
             counted: about.counted.is_some(),
             teller: about.teller.as_ref().map(|teller| TellerRecord {
                 to: teller.to.to_string(),
@@ -277,6 +309,7 @@ impl AboutRecord {
             named: parse(&self.named)?,
             direction,
             alias: self.alias.map(alias).transpose()?,
+            account: self.account.map(AccountId),
             counted: self.counted.then_some(counts_as),
             teller: self.teller.map(teller).transpose()?,
         })
@@ -372,10 +405,12 @@ mod tests {
             eight_bit: true,
             smtputf8: false,
             dsn: Some(Box::new(ReportRequest { message, recipient })),
+            privacy: Privacy::Asked { account: AccountId(3), reader: Reader::Contact, encrypts: true },
             about: Some(About {
                 named: address("shop+a@example.com"),
                 direction: Direction::Forward,
                 alias: Some((AliasId(11), address("shop@example.com"))),
+                account: Some(AccountId(3)),
                 counted: Some(Counted::Forwarded),
                 teller: Some(teller),
             }),

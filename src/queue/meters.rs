@@ -20,6 +20,9 @@ pub const RECIPIENTS: &str = "aliasd_message_recipients_total";
 /// Counter: attempts to deliver, by `outcome`.
 pub const ATTEMPTS: &str = "aliasd_delivery_attempts_total";
 
+/// Counter: messages to be encrypted, by `outcome`.
+pub const ENCRYPTIONS: &str = "aliasd_openpgp_encryptions_total";
+
 /// A part of a message's way that is timed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stage {
@@ -110,6 +113,8 @@ pub(super) struct Meters {
     decide: Histogram,
     deliver: Histogram,
     attempts: AttemptMeters,
+    encrypted: Counter,
+    not_encrypted: Counter,
 }
 
 impl Meters {
@@ -120,6 +125,11 @@ impl Meters {
             "Messages answered after their final dot: accepted (2xx), rejected (5xx) or deferred (4xx)."
         );
         let verdict = |verdict: &'static str| counter!(TRANSACTIONS, "verdict" => verdict);
+        describe_counter!(
+            ENCRYPTIONS,
+            Unit::Count,
+            "Messages that were to be encrypted before a delivery: done, or failed (and not sent in clear)."
+        );
         Self {
             accepted: verdict("accepted"),
             rejected: verdict("rejected"),
@@ -127,6 +137,8 @@ impl Meters {
             decide: Stage::Decide.register(),
             deliver: Stage::Deliver.register(),
             attempts: AttemptMeters::register(),
+            encrypted: counter!(ENCRYPTIONS, "outcome" => "done"),
+            not_encrypted: counter!(ENCRYPTIONS, "outcome" => "failed"),
         }
     }
 
@@ -143,6 +155,11 @@ impl Meters {
                 stage.record(took);
             }
         }
+    }
+
+    pub(super) fn encryption(&self, is_done: bool) {
+        let counter = if is_done { &self.encrypted } else { &self.not_encrypted };
+        counter.increment(1);
     }
 
     pub(super) fn attempt(&self, outcome: &Outcome) {

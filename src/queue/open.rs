@@ -1,5 +1,7 @@
 //! Deliveries that are still open when the sender is to be answered, and their rows.
 
+use bytes::Bytes;
+
 use crate::mail::Timestamp;
 use crate::relay::ports::{Delivery, Outcome};
 use crate::relay::retry::Next;
@@ -18,6 +20,7 @@ use super::station::{Mode, Ports};
 /// A delivery that is to be committed.
 pub(super) struct Open {
     letter: Letter,
+    body: Bytes,
     /// Which recipient of the transaction it is for.
     recipient: u32,
     /// Another delivery for the recipient has arrived.
@@ -96,7 +99,7 @@ impl Open {
             id,
             transaction: case.trace.id,
             letter: self.letter,
-            body: Body::Here(case.message.body()),
+            body: Body::Here(self.body),
             site: self.site,
             standing,
             accepted: self.accepted,
@@ -117,7 +120,8 @@ impl<P: Ports> Intake<P> {
                 if let Some((stands, hands)) = self.stands(case, &delivery, progress) {
                     let letter = Letter::of(&delivery, Some(about.clone()));
                     let site = self.station.site(&delivery.to);
-                    open.push(Open { letter, recipient, accepted, site, stands, hands });
+                    let body = delivery.content.body;
+                    open.push(Open { letter, body, recipient, accepted, site, stands, hands });
                 }
             }
         }
@@ -128,17 +132,19 @@ impl<P: Ports> Intake<P> {
     fn stands(&self, case: &Case<'_>, delivery: &Delivery, progress: Progress) -> Option<(Stands, Hands)> {
         match progress {
             Progress::Ended { outcome: Outcome::Delivered(_) | Outcome::Rejected(_), .. } => None,
-            Progress::Ended { outcome, blamed } => {
-                let is_uncertain = matches!(outcome, Outcome::Uncertain(_));
-                let state = if is_uncertain { State::Uncertain } else { State::Deferred };
-                let stands =
-                    Stands { state, blamed, last_reply: Some(last_reply(&outcome)), ..Stands::BEGUN };
-                Some((stands, Hands::Nobody(self.second_attempt(case.trace.now))))
-            }
+            Progress::Ended { outcome, blamed } => Some(self.again(case, &outcome, blamed)),
+            Progress::Unprotected(failure) => Some(self.again(case, &Outcome::Deferred(failure), false)),
             Progress::UnderWay(attempt) => Some((Stands::BEGUN, Hands::UnderWay(attempt))),
             Progress::Waits if self.begins_here(delivery) => Some((Stands::BEGUN, Hands::Ready)),
             Progress::Waits => Some((Stands::UNTRIED, Hands::Nobody(case.trace.now))),
         }
+    }
+
+    fn again(&self, case: &Case<'_>, outcome: &Outcome, blamed: bool) -> (Stands, Hands) {
+        let is_uncertain = matches!(outcome, Outcome::Uncertain(_));
+        let state = if is_uncertain { State::Uncertain } else { State::Deferred };
+        let stands = Stands { state, blamed, last_reply: Some(last_reply(outcome)), ..Stands::BEGUN };
+        (stands, Hands::Nobody(self.second_attempt(case.trace.now)))
     }
 
     /// What waits because the time was over is left to whoever claims it: this node has had its try.
@@ -155,23 +161,28 @@ impl<P: Ports> Intake<P> {
         }
     }
 
-    /// The rows of what is open.
+    /// The rows of what is open, in its order; what has the same body stands together and shares it.
     pub(super) fn rows(
         &self,
         case: &Case<'_>,
         open: &[Open],
-        digest: Option<TransactionDigest>,
+        mut digest: Option<TransactionDigest>,
         ends: Ends,
-    ) -> NewQueued {
+    ) -> Vec<NewQueued> {
         let id = case.trace.id;
-        NewQueued {
-            transaction: id,
-            created_at: case.trace.now,
-            sealed_body: self.station.seal(Purpose::Body, id, &case.message.body()),
-            size: case.message.raw().len() as u64,
-            deliveries: open.iter().map(|open| self.row(case, open, ends)).collect(),
-            digest,
-        }
+        let sharing = open.chunk_by(|one, next| is_same(&one.body, &next.body));
+        let queued = sharing.filter_map(|open| {
+            let Open { letter, body, .. } = open.first()?;
+            Some(NewQueued {
+                transaction: id,
+                created_at: case.trace.now,
+                sealed_body: self.station.seal(Purpose::Body, id, body),
+                size: (letter.head.len() + body.len()) as u64,
+                deliveries: open.iter().map(|open| self.row(case, open, ends)).collect(),
+                digest: digest.take(),
+            })
+        });
+        queued.collect()
     }
 
     fn row(&self, case: &Case<'_>, open: &Open, ends: Ends) -> NewDelivery {
@@ -197,4 +208,9 @@ impl<P: Ports> Intake<P> {
             state: *state,
         }
     }
+}
+
+/// Whether they are the same memory, which says that they are equal without looking.
+fn is_same(one: &Bytes, other: &Bytes) -> bool {
+    one.len() == other.len() && one.as_ptr() == other.as_ptr()
 }

@@ -3,8 +3,10 @@
 use bytes::Bytes;
 
 use crate::mail::Timestamp;
+use crate::relay::openpgp::{Privacy, Reader};
 use crate::relay::ports::Surroundings as _;
 use crate::relay::report::{self, Event, Letter as Composer, Notice, ReturnPath};
+use crate::relay::transaction::TransactionId;
 use crate::smtp::ReversePath;
 
 use super::letter::{About, Letter};
@@ -15,6 +17,7 @@ use super::station::{Ports, Station};
 /// The message that a report is about.
 pub(super) struct Reported<'a> {
     pub(super) arrival: Timestamp,
+    /// As it is delivered: of a reply not always as its author wrote it.
     pub(super) body: &'a Bytes,
 }
 
@@ -65,6 +68,12 @@ impl<P: Ports> Station<P> {
             body: message.body,
         };
         let (to, content) = letter.compose(notices)?;
+        // The sender may be a mailbox of the same account, as of every reply: what it gets is encrypted if it must be.
+        let privacy = about.account.map_or(Privacy::Open, |account| Privacy::Asked {
+            account,
+            reader: Reader::Mailbox,
+            encrypts: true,
+        });
         let letter = Letter {
             id: format!("{transaction}.report"),
             from: ReversePath::Null,
@@ -73,13 +82,25 @@ impl<P: Ports> Station<P> {
             eight_bit: content.eight_bit,
             smtputf8: content.smtputf8,
             dsn: None,
+            privacy,
             about: None,
         };
-        Some(NewQueued {
+        Some(self.own_letter(transaction, now, &letter, &content.body))
+    }
+
+    /// A message of our own, ready for the queue.
+    pub(super) fn own_letter(
+        &self,
+        transaction: TransactionId,
+        now: Timestamp,
+        letter: &Letter,
+        body: &[u8],
+    ) -> NewQueued {
+        NewQueued {
             transaction,
             created_at: now,
-            sealed_body: self.seal(Purpose::Body, transaction, &content.body),
-            size: (letter.head.len() + content.body.len()) as u64,
+            sealed_body: self.seal(Purpose::Body, transaction, body),
+            size: (letter.head.len() + body.len()) as u64,
             deliveries: vec![NewDelivery {
                 sealed: letter.seal(&self.keys.queue, &self.surroundings, transaction),
                 sealed_reply: None,
@@ -95,7 +116,7 @@ impl<P: Ports> Station<P> {
                 state: State::Deferred,
             }],
             digest: None,
-        })
+        }
     }
 
     /// Letters and digits that no message contains.

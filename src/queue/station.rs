@@ -7,7 +7,7 @@ use ipnet::IpNet;
 
 use crate::mail::{Address, DomainName, Timestamp};
 use crate::relay::keys::Keys;
-use crate::relay::ports::{Directory, Surroundings, Transport, Unavailable};
+use crate::relay::ports::{Directory, KeyWatch, OpenPgp, Surroundings, Transport, Unavailable};
 use crate::relay::redact::Redactor;
 use crate::relay::retry::Schedule;
 use crate::relay::transaction::{self, TransactionId};
@@ -15,6 +15,7 @@ use crate::relay::transaction::{self, TransactionId};
 use super::gate::Gate;
 use super::journal::Journal;
 use super::memory::MemoryBudget;
+use super::notices::Told;
 use super::seal::{self, Purpose};
 use super::spool::{Enqueued, NewQueued, Node, Spool};
 
@@ -56,6 +57,10 @@ pub trait Ports: Send + Sync + 'static {
     type Spool: Spool;
     /// The way to the next hop.
     type Transport: Transport + Clone;
+    /// Encryption.
+    type OpenPgp: OpenPgp;
+    /// Certificates that come and expire.
+    type KeyWatch: KeyWatch;
     /// Time and randomness.
     type Surroundings: Surroundings;
 }
@@ -71,6 +76,9 @@ pub struct Station<P: Ports> {
     pub(super) direct: P::Transport,
     /// For those that nobody waits for.
     pub(super) patient: P::Transport,
+    pub(super) openpgp: Arc<P::OpenPgp>,
+    pub(super) keywatch: P::KeyWatch,
+    pub(super) told: Told,
     pub(super) surroundings: P::Surroundings,
     pub(super) gate: Arc<Gate>,
     pub(super) memory: Arc<MemoryBudget>,
@@ -94,6 +102,10 @@ pub struct Parts<P: Ports> {
     pub direct: P::Transport,
     /// The same transport, with more time for each delivery: nobody waits.
     pub patient: P::Transport,
+    /// Encryption.
+    pub openpgp: P::OpenPgp,
+    /// Certificates that come and expire.
+    pub keywatch: P::KeyWatch,
     /// Time and randomness.
     pub surroundings: P::Surroundings,
     /// For the bodies of messages under way.
@@ -104,23 +116,24 @@ impl<P: Ports> Station<P> {
     /// Puts it together.
     #[must_use]
     pub fn new(parts: Parts<P>) -> Arc<Self> {
-        let Parts { policy, keys, redactor, directory, spool, direct, patient, surroundings, memory } = parts;
         let mut node = [0; 8];
-        surroundings.random(&mut node);
+        parts.surroundings.random(&mut node);
         // Positive, so that it reads well in a table.
         let node = Node(i64::from_be_bytes(node) & i64::MAX);
-        let (journal, gate) = (Journal::new(redactor), Arc::default());
         Arc::new(Self {
-            policy,
-            keys,
-            journal,
-            directory,
-            spool,
-            direct,
-            patient,
-            surroundings,
-            gate,
-            memory,
+            journal: Journal::new(parts.redactor),
+            policy: parts.policy,
+            keys: parts.keys,
+            directory: parts.directory,
+            spool: parts.spool,
+            direct: parts.direct,
+            patient: parts.patient,
+            openpgp: Arc::new(parts.openpgp),
+            keywatch: parts.keywatch,
+            told: Told::default(),
+            surroundings: parts.surroundings,
+            gate: Arc::default(),
+            memory: parts.memory,
             node,
         })
     }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -21,7 +21,7 @@ use crate::relay::keys::Keys;
 use crate::relay::openpgp::Certificate;
 use crate::relay::pacing::Admit;
 use crate::relay::ports::{
-    Counted, Delivery, Directory, Outcome, Surroundings, Transport, Unavailable, WantedContact,
+    Counted, Delivery, Directory, Expiring, Outcome, Surroundings, Transport, Unavailable, WantedContact,
 };
 use crate::relay::recipient::Recipient;
 use crate::relay::redact::Redactor;
@@ -33,10 +33,12 @@ use crate::smtp::{Delivered, Failure, ForwardPath, Reply, ReversePath, Transacti
 
 mod reports;
 
+mod encryption;
 mod outages;
 mod queueing;
 mod tables;
 
+use encryption::Locksmith;
 use tables::Tables;
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
@@ -46,6 +48,10 @@ const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 struct Book {
     aliases: Mutex<HashMap<Address, Arc<Alias>>>,
     contacts: Mutex<HashMap<(AliasId, Address), Contact>>,
+    certificates: Mutex<HashMap<Address, Vec<Certificate>>>,
+    certificates_down: AtomicBool,
+    alarms: Mutex<HashMap<Address, Timestamp>>,
+    expiring: Mutex<Vec<Expiring>>,
     counted: Mutex<Vec<(AliasId, Counted)>>,
     catch_all: Option<CatchAll>,
     down: bool,
@@ -127,8 +133,11 @@ impl Directory for Arc<Book> {
         Ok(made)
     }
 
-    async fn certificates(&self, _: AccountId, _: &Address) -> Result<Arc<[Certificate]>, Unavailable> {
-        Ok(Arc::default())
+    async fn certificates(&self, _: AccountId, address: &Address) -> Result<Arc<[Certificate]>, Unavailable> {
+        if self.certificates_down.load(Ordering::Relaxed) {
+            return Err(Unavailable("down".to_owned()));
+        }
+        Ok(self.certificates.lock().get(address).cloned().unwrap_or_default().into())
     }
 
     fn count(&self, alias: AliasId, what: Counted) {
@@ -228,6 +237,8 @@ impl Ports for Memory {
     type Directory = Arc<Book>;
     type Spool = Arc<Tables>;
     type Transport = Arc<NextHop>;
+    type OpenPgp = Locksmith;
+    type KeyWatch = Arc<Book>;
     type Surroundings = Clock;
 }
 
@@ -277,6 +288,8 @@ fn node_on(book: Arc<Book>, tables: Arc<Tables>, policy: Policy) -> World {
         spool: Arc::clone(&tables),
         direct: Arc::clone(&hop),
         patient: Arc::clone(&hop),
+        openpgp: Locksmith,
+        keywatch: Arc::clone(&book),
         surroundings: clock,
         memory: MemoryBudget::new(1 << 20),
     });

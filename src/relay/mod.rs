@@ -9,6 +9,7 @@ pub mod correspondents;
 pub mod forward;
 pub mod keys;
 pub mod loop_header;
+pub mod notice;
 pub mod onward;
 pub mod openpgp;
 pub mod pacing;

@@ -7,6 +7,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use super::alias::AccountId;
 use crate::mail::{Address, Timestamp};
 
 /// Names the row of a certificate.
@@ -75,16 +76,67 @@ pub struct Certificate {
 }
 
 impl Certificate {
-    /// Whether mail for its address must be encrypted because it is there.
+    /// Whether nothing may go to its address unencrypted because it is there.
     #[must_use]
     pub fn is_binding(&self) -> bool {
         matches!(self.origin, Origin::Imported | Origin::Wkd)
     }
+}
 
-    /// Whether mail for its address is encrypted to it when that is possible.
+/// Who reads what goes to an address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reader {
+    /// The owner of a mailbox.
+    Mailbox,
+    /// Somebody outside.
+    Contact,
+}
+
+/// What is known, when a delivery is composed, of whether it must be encrypted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Privacy {
+    /// Nobody has certificates for its address: it goes to those who run this server, or to a stranger.
+    #[default]
+    Open,
+    /// The certificates that the account has for its address decide, as they are when it is sent.
+    Asked {
+        /// Whose certificates.
+        account: AccountId,
+        /// What the address is to the account.
+        reader: Reader,
+        /// There were certificates when it was composed.
+        encrypts: bool,
+    },
+}
+
+/// What certificates demand of a delivery.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Demand {
+    /// Nothing.
+    Nothing,
+    /// To be encrypted to these, or not to be sent.
+    Encryption(Vec<Certificate>),
+    /// To be encrypted to these when they can be used.
+    EncryptionIfPossible(Vec<Certificate>),
+}
+
+impl Demand {
+    /// What these certificates demand of what goes to such a reader. What an Autocrypt field brought counts only for
+    /// contacts, and only without better certificates.
     #[must_use]
-    pub fn is_wanted(&self) -> bool {
-        matches!(self.origin, Origin::Imported | Origin::Wkd | Origin::Autocrypt { mutual: true })
+    pub fn of(certificates: &[Certificate], reader: Reader) -> Self {
+        let those = |which: fn(&Certificate) -> bool| -> Vec<_> {
+            certificates.iter().filter(|one| which(one)).cloned().collect()
+        };
+        let binding = those(Certificate::is_binding);
+        if !binding.is_empty() {
+            return Self::Encryption(binding);
+        }
+        let wanted = those(|one| one.origin == Origin::Autocrypt { mutual: true });
+        if wanted.is_empty() || reader == Reader::Mailbox {
+            return Self::Nothing;
+        }
+        Self::EncryptionIfPossible(wanted)
     }
 }
 
@@ -110,6 +162,28 @@ pub struct Unusable(pub String);
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn certificate(origin: Origin) -> Certificate {
+        let fingerprint = Fingerprint::parse(&"a".repeat(40)).unwrap();
+        Certificate { fingerprint, data: Arc::from(*b"x"), origin }
+    }
+
+    #[test]
+    fn certificates_demand_what_they_are_worth() {
+        let mutual = certificate(Origin::Autocrypt { mutual: true });
+        let shy = certificate(Origin::Autocrypt { mutual: false });
+        let (imported, found) = (certificate(Origin::Imported), certificate(Origin::Wkd));
+        for reader in [Reader::Mailbox, Reader::Contact] {
+            assert_eq!(Demand::of(&[], reader), Demand::Nothing);
+            assert_eq!(Demand::of(std::slice::from_ref(&shy), reader), Demand::Nothing);
+            let all = [mutual.clone(), imported.clone(), found.clone()];
+            let binding = vec![imported.clone(), found.clone()];
+            assert_eq!(Demand::of(&all, reader), Demand::Encryption(binding));
+        }
+        let both = [shy, mutual.clone()];
+        assert_eq!(Demand::of(&both, Reader::Mailbox), Demand::Nothing);
+        assert_eq!(Demand::of(&both, Reader::Contact), Demand::EncryptionIfPossible(vec![mutual]));
+    }
 
     #[test]
     fn fingerprints_are_read_as_programs_show_them() {

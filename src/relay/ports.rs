@@ -11,7 +11,7 @@ use crate::smtp::ReversePath;
 use crate::smtp::dsn::{MessageRequest, RecipientRequest};
 
 use super::alias::{AccountId, Alias, AliasId, CatchAll, Contact, Lookup, Mailbox};
-use super::openpgp::{Certificate, CertificateId, Fingerprint, Inspected, Unusable};
+use super::openpgp::{Certificate, CertificateId, Fingerprint, Inspected, Privacy, Unusable};
 use super::pacing::Admit;
 use super::site::Destination;
 
@@ -190,6 +190,9 @@ pub struct Delivery {
     pub content: Content,
     /// What the next hop is asked about reports, if anything.
     pub dsn: Option<Box<ReportRequest>>,
+    /// Whether the message is to be encrypted before it is sent. Who sends it sees to that, and hands the transport what
+    /// may go.
+    pub privacy: Privacy,
 }
 
 /// What a next hop is asked about reports (RFC 3461); they go to our return path. See [`crate::relay::onward`].

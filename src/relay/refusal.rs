@@ -6,6 +6,8 @@
 use crate::mail::{Address, HeadError};
 use crate::smtp::{Enhanced, Reply};
 
+use super::openpgp::Unusable;
+
 /// Why a recipient or a message is refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Refused {
@@ -45,6 +47,10 @@ pub enum Refused {
     OtherAlias(Address),
     /// `To` or `Cc` of a reply cannot be read, so nobody knows whom it would show the mailbox to.
     UnreadableRecipients,
+    /// Its reader wants it encrypted, and that cannot be done now.
+    NotEncrypted,
+    /// The same of a reply, whose author is told why.
+    ReplyNotEncrypted(Unusable),
     /// The mailbox lies at one of our own domains.
     MailboxIsOurs,
     /// The directory does not answer.
@@ -63,6 +69,7 @@ impl Refused {
                 Reply::new(code, enhanced, format!("{text}: {address}"))
             }
             Self::HeaderSection(detail) => Reply::new(code, enhanced, format!("{text}: {detail}")),
+            Self::ReplyNotEncrypted(why) => Reply::new(code, enhanced, format!("{text}: {why}")),
             Self::From(detail) => Reply::new(code, enhanced, format!("{text}: {detail}")),
             _ => Reply::new(code, enhanced, text),
         }
@@ -115,6 +122,16 @@ impl Refused {
             Self::UnreadableRecipients => {
                 (550, Enhanced(5, 6, 0), "To or Cc cannot be read, so the message might show your mailbox")
             }
+            Self::NotEncrypted => (
+                451,
+                Enhanced(4, 7, 5),
+                "the message cannot be encrypted for its reader now, try again later",
+            ),
+            Self::ReplyNotEncrypted(_) => (
+                451,
+                Enhanced(4, 7, 5),
+                "the reply cannot be encrypted for its reader and is not sent in clear",
+            ),
             Self::MailboxIsOurs => {
                 (554, Enhanced(5, 4, 6), "mail loop: the destination of this address is here")
             }

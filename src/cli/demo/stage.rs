@@ -118,7 +118,14 @@ impl Stage {
         let content =
             Content { head: message.head(), body: message.body(), eight_bit: false, smtputf8: false };
         let from = ReversePath::Address(from.parse()?);
-        let delivery = Delivery { id: "demo".to_owned(), from, to: to.parse()?, content, dsn: None };
+        let delivery = Delivery {
+            id: "demo".to_owned(),
+            from,
+            to: to.parse()?,
+            content,
+            dsn: None,
+            privacy: crate::relay::openpgp::Privacy::Open,
+        };
         Ok(self.sender.deliver(delivery).await)
     }
 

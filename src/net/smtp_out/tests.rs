@@ -189,7 +189,14 @@ fn message(body: &[u8]) -> Delivery {
         smtputf8: false,
     };
     let to = Address::parse("jane@example.net").unwrap();
-    Delivery { id: "1".to_owned(), from: ReversePath::Null, to, content, dsn: None }
+    Delivery {
+        id: "1".to_owned(),
+        from: ReversePath::Null,
+        to,
+        content,
+        dsn: None,
+        privacy: crate::relay::openpgp::Privacy::Open,
+    }
 }
 
 async fn deliver(outbound: &Outbound) -> String {

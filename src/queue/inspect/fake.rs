@@ -68,10 +68,12 @@ pub(crate) fn letter(to: &str) -> Letter {
         eight_bit: false,
         smtputf8: false,
         dsn: None,
+        privacy: crate::relay::openpgp::Privacy::Open,
         about: Some(About {
             named: address("Shop+tag@example.com"),
             direction: Direction::Forward,
             alias: Some((AliasId(3), address("shop@example.com"))),
+            account: None,
             counted: None,
             teller: Some(teller),
         }),

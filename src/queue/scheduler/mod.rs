@@ -115,6 +115,7 @@ impl<P: Ports> Scheduler<P> {
                 running.renew_until_finished(),
                 running.settle_until_finished(arrivals),
                 running.forget_until_finished(),
+                running.watch_certificates_until_finished(),
             );
         });
         (Self(inner), running)

@@ -1,4 +1,5 @@
-//! What goes on beside the deliveries: leases are renewed, attempts that hang are ended, old digests are forgotten.
+//! What goes on beside the deliveries: leases are renewed, attempts that hang are ended, old digests are forgotten, and
+//! owners are told of certificates that expire.
 
 use std::time::Duration;
 
@@ -9,6 +10,7 @@ use super::super::spool::{DeliveryId, Spool as _};
 use super::super::station::{Ports, earlier};
 use super::Inner;
 
+const WATCH_EVERY: Duration = Duration::from_secs(60 * 60);
 const FORGET_EVERY: Duration = Duration::from_secs(10 * 60);
 
 impl<P: Ports> Inner<P> {
@@ -53,6 +55,17 @@ impl<P: Ports> Inner<P> {
         while self.wait(FORGET_EVERY).await {
             if let Err(error) = self.station.spool.forget(earlier(self.station.now(), REMEMBERED)).await {
                 tracing::warn!(%error, "old transactions cannot be forgotten");
+            }
+        }
+    }
+
+    pub(super) async fn watch_certificates_until_finished(&self) {
+        loop {
+            if let Err(error) = self.station.tell_of_expiry().await {
+                tracing::warn!(%error, "certificates that expire cannot be looked up");
+            }
+            if !self.wait(WATCH_EVERY).await {
+                return;
             }
         }
     }

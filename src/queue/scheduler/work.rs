@@ -14,7 +14,7 @@ use super::super::station::{Ports, later};
 use super::{Inner, Start};
 use crate::mail::Timestamp;
 use crate::relay::keys::Keys;
-use crate::relay::ports::{Directory as _, Outcome, Transport as _};
+use crate::relay::ports::{Directory as _, Outcome};
 use crate::relay::report::Event;
 use crate::relay::retry::DELAY_REPORT_AFTER;
 use crate::relay::transaction::TransactionId;
@@ -127,7 +127,7 @@ impl<P: Ports> Inner<P> {
         }
         match self.body(work).await {
             Ok(body) => {
-                let attempt = self.station.patient.deliver(work.letter.delivery(body.clone()));
+                let attempt = self.attempt(work, body.clone());
                 Some((self.follow(work, attempt).await, body))
             }
             Err(Untried::Until(at)) => {
@@ -139,6 +139,19 @@ impl<P: Ports> Inner<P> {
                 self.settle_damaged(row).await;
                 None
             }
+        }
+    }
+
+    async fn attempt(&self, work: &Work, body: Bytes) -> Outcome {
+        let station = &self.station;
+        let mut delivery = work.letter.delivery(body);
+        match station.privacy_of(&work.letter).await {
+            Ok(privacy) => delivery.privacy = privacy,
+            Err(failure) => return Outcome::Deferred(failure),
+        }
+        match station.protect(delivery, work.standing.created_at).await {
+            Ok(protected) => protected.send(&station.patient).await,
+            Err(failure) => Outcome::Deferred(failure),
         }
     }
 

@@ -1,0 +1,149 @@
+//! The last step before a delivery leaves: encrypted, or not sent.
+//!
+//! **Nothing is handed to a transport but what went through here** ([`Protected`]). What a delivery's address demands is asked of the directory when it is
+//! sent, not when it was accepted: a mailbox that got its first certificate while a message waited for it in the queue gets
+//! that message encrypted, and one whose certificate ran out meanwhile does not get it at all. A failure, whatever it is,
+//! is a failure for now: the delivery stays where it is, with its sender or in the queue, and the owner is told.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::mail::{Address, Timestamp};
+use crate::relay::openpgp::{Certificate, Demand, Privacy, Reader, Unusable};
+use crate::relay::ports::{Content, Delivery, Directory as _, OpenPgp as _, Outcome, Transport, Unavailable};
+use crate::relay::report::Direction;
+use crate::smtp::{Failure, Words};
+
+use super::letter::{About, Letter};
+use super::station::{Ports, Station, later};
+
+/// What was known of certificates is as good as the directory's own answer for so long: its cache may be as old.
+const STILL_KNOWN: Duration = Duration::from_secs(1);
+/// From so many octets on encrypting takes long enough to be in the way of other tasks.
+const LARGE: usize = 128 * 1024;
+
+/// A delivery that may leave as it is.
+#[derive(Debug)]
+pub(super) struct Protected(Delivery);
+
+impl Protected {
+    /// Tries it once.
+    pub(super) async fn send(self, transport: &impl Transport) -> Outcome {
+        transport.deliver(self.0).await
+    }
+}
+
+impl<P: Ports> Station<P> {
+    /// Encrypts a delivery that must be. `composed_at` is when its privacy was looked up.
+    ///
+    /// # Errors
+    /// When it must not leave now.
+    pub(super) async fn protect(
+        &self,
+        delivery: Delivery,
+        composed_at: Timestamp,
+    ) -> Result<Protected, Failure> {
+        self.encrypted_if_it_must(delivery, composed_at).await.map(Protected)
+    }
+
+    async fn encrypted_if_it_must(
+        &self,
+        delivery: Delivery,
+        composed_at: Timestamp,
+    ) -> Result<Delivery, Failure> {
+        let Privacy::Asked { encrypts, .. } = delivery.privacy else { return Ok(delivery) };
+        if !encrypts && self.now() < later(composed_at, STILL_KNOWN) {
+            return Ok(delivery);
+        }
+        let demand = self.demand(delivery.privacy, &delivery.to).await.map_err(|_| unknown_demand())?;
+        match demand {
+            Demand::Nothing => Ok(delivery),
+            Demand::EncryptionIfPossible(certificates) => {
+                let content = self.encrypt(&delivery.content, certificates).await;
+                let content = content.unwrap_or_else(|_| delivery.content.clone());
+                Ok(Delivery { content, ..delivery })
+            }
+            Demand::Encryption(certificates) => match self.encrypt(&delivery.content, certificates).await {
+                Ok(content) => Ok(Delivery { content, ..delivery }),
+                Err(why) => {
+                    self.journal.not_encrypted(&delivery.id, &delivery.to, &why);
+                    self.alarm(delivery.privacy, &delivery.to, &why).await;
+                    Err(not_encrypted(&why))
+                }
+            },
+        }
+    }
+
+    /// The privacy of a letter from the queue. A row of before there was encryption says nothing of it: its alias tells whose
+    /// certificates to ask.
+    ///
+    /// # Errors
+    /// When nobody can tell now.
+    pub(super) async fn privacy_of(&self, letter: &Letter) -> Result<Privacy, Failure> {
+        let About { alias: Some((alias, _)), direction, .. } = (match &letter.about {
+            Some(about) if letter.privacy == Privacy::Open => about,
+            _ => return Ok(letter.privacy),
+        }) else {
+            return Ok(Privacy::Open);
+        };
+        let owner = self.directory.alias_with_id(*alias).await.map_err(|_| unknown_demand())?;
+        let reader = if *direction == Direction::Reply { Reader::Contact } else { Reader::Mailbox };
+        // An alias that was deleted meanwhile has no account any more, and its account no say.
+        Ok(owner.map_or(Privacy::Open, |owner| Privacy::Asked {
+            account: owner.account,
+            reader,
+            encrypts: true,
+        }))
+    }
+
+    /// Whether [`Self::protect`] would find what it needs; tells the owner if it would not.
+    pub(super) async fn check_encryption(
+        &self,
+        privacy: Privacy,
+        to: &Address,
+    ) -> Result<Result<(), Unusable>, Unavailable> {
+        if matches!(privacy, Privacy::Asked { encrypts: false, .. }) {
+            return Ok(Ok(()));
+        }
+        let Demand::Encryption(certificates) = self.demand(privacy, to).await? else { return Ok(Ok(())) };
+        let checked = self.openpgp.check(&certificates, self.now());
+        if let Err(why) = &checked {
+            self.alarm(privacy, to, why).await;
+        }
+        Ok(checked)
+    }
+
+    /// What the certificates of an address demand now.
+    pub(super) async fn demand(&self, privacy: Privacy, to: &Address) -> Result<Demand, Unavailable> {
+        let Privacy::Asked { account, reader, .. } = privacy else { return Ok(Demand::Nothing) };
+        let certificates = self.directory.certificates(account, to).await?;
+        Ok(Demand::of(&certificates, reader))
+    }
+
+    async fn encrypt(&self, content: &Content, certificates: Vec<Certificate>) -> Result<Content, Unusable> {
+        let now = self.now();
+        let encrypted = if content.body.len() < LARGE {
+            self.openpgp.encrypt(content, &certificates, now)
+        } else {
+            let (openpgp, content) = (Arc::clone(&self.openpgp), content.clone());
+            let work = move || openpgp.encrypt(&content, &certificates, now);
+            let broken = |_| Err(Unusable("the encryption was broken off".to_owned()));
+            tokio::task::spawn_blocking(work).await.unwrap_or_else(broken)
+        };
+        self.journal.encryption(&encrypted);
+        encrypted
+    }
+}
+
+fn unknown_demand() -> Failure {
+    local((4, 3, 0), "the certificates of the recipient cannot be looked up now".to_owned())
+}
+
+/// RFC 3463, section 3.8: 7.5 is a cryptographic failure.
+fn not_encrypted(why: &Unusable) -> Failure {
+    local((4, 7, 5), format!("the message cannot be encrypted: {why}"))
+}
+
+fn local(enhanced: (u8, u16, u16), text: String) -> Failure {
+    Failure { code: 451, enhanced, text, words: Words::Ours, host: None }
+}
