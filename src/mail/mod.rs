@@ -4,6 +4,7 @@
 //! - [`fold`] writes fields; nothing that is put into one can start another.
 //! - [`address_list`] reads and rewrites `From`, `To` and their like, with [`phrase`] and [`encoded_word`] for names.
 //! - [`dsn`] writes delivery reports, with [`quoted_printable`] and [`utf8_address`].
+//! - [`mime`] knows the parts of a body, their types and their encodings.
 //! - [`received`], [`message_id`], [`auth_results`] know one field each.
 
 pub mod address;
@@ -16,6 +17,7 @@ pub mod encoded_word;
 pub mod fold;
 pub mod message;
 pub mod message_id;
+pub mod mime;
 pub mod phrase;
 pub mod quoted_printable;
 pub mod received;
