@@ -1,8 +1,8 @@
 //! The keys that aliasd derives from its master key, and the sealed tokens made with them.
 //!
-//! Every token that travels through foreign hands (return paths, loop headers) is sealed with AES-SIV (RFC 5297):
-//! deterministic, needs no nonce and no table, and authenticates as it hides. Each purpose has a key of its own, so a
-//! token of one kind never opens as another. Opening compares tags in constant time (inside `aes-siv`).
+//! Every token that travels through foreign hands (return paths, loop headers, message ids) is sealed with AES-SIV (RFC
+//! 5297): deterministic, needs no nonce and no table, and authenticates as it hides. Each purpose has a key of its own, so
+//! a token of one kind never opens as another. Opening compares tags in constant time (inside `aes-siv`).
 //!
 //! A master key can be replaced: the current one makes everything new, and what older ones made still opens.
 
@@ -15,6 +15,9 @@ use zeroize::Zeroizing;
 
 /// Length of the master key in bytes.
 pub const MASTER_KEY_LENGTH: usize = 32;
+
+/// Length of a synthetic IV, which stands at the start of what is sealed.
+const IV_LENGTH: usize = 16;
 
 /// A key; wiped from memory when dropped.
 type Secret = Zeroizing<[u8; 32]>;
@@ -36,6 +39,18 @@ impl Sealer {
         sealed.map(|bytes| base32().encode(&bytes)).unwrap_or_default()
     }
 
+    /// A keyed fingerprint of `content`, bound to `context`: 26 characters that nobody can turn back. It is the synthetic
+    /// IV alone, which is a pseudo-random function of both (RFC 5297, section 2.4).
+    #[must_use]
+    pub fn fingerprint(&self, context: &[u8], content: &[u8]) -> String {
+        fingerprint(&self.key, context, content)
+    }
+
+    /// The same under every key, the current one first: what an older key made is known again.
+    pub fn fingerprints(&self, context: &[u8], content: &[u8]) -> impl Iterator<Item = String> {
+        std::iter::once(&self.key).chain(&self.older).map(move |key| fingerprint(key, context, content))
+    }
+
     /// The content of a token that this key sealed for this context; `None` for anything else.
     #[must_use]
     pub fn open(&self, context: &[u8], token: &str) -> Option<Vec<u8>> {
@@ -43,6 +58,11 @@ impl Sealer {
         let open = |key: &Secret| Aes128Siv::new((&**key).into()).decrypt([context], &sealed).ok();
         std::iter::once(&self.key).chain(&self.older).find_map(open)
     }
+}
+
+fn fingerprint(key: &Secret, context: &[u8], content: &[u8]) -> String {
+    let sealed = Aes128Siv::new((&**key).into()).encrypt([context], content).unwrap_or_default();
+    base32().encode(sealed.get(..IV_LENGTH).unwrap_or_default())
 }
 
 impl std::fmt::Debug for Sealer {
@@ -114,6 +134,8 @@ pub struct Keys {
     pub return_paths: Sealer,
     /// For [`super::loop_header`].
     pub loops: Sealer,
+    /// For [`super::ids`].
+    pub message_ids: Sealer,
     /// For `crate::queue::seal`.
     pub queue: QueueKeys,
     /// For [`super::redact`].
@@ -145,6 +167,7 @@ impl Keys {
         Self {
             return_paths: sealer(b"aliasd return path"),
             loops: sealer(b"aliasd loop header"),
+            message_ids: sealer(b"aliasd message ids"),
             queue: QueueKeys {
                 current: QueueKey::derive(master),
                 older: older.iter().map(|master| QueueKey::derive(master)).collect(),
@@ -243,6 +266,24 @@ mod tests {
         let id = old.queue.current().id();
         assert!(new.queue.with_id(id).is_none());
         assert_eq!(both.queue.with_id(id).map(QueueKey::id), Some(id));
+    }
+
+    #[test]
+    fn a_fingerprint_depends_on_all_it_is_made_of() {
+        let print = |keys: &Keys, context: &[u8], content: &[u8]| keys.loops.fingerprint(context, content);
+        let first = print(&keys(), b"a", b"b");
+        assert_eq!(first.len(), 26);
+        assert_eq!(first, print(&keys(), b"a", b"b"));
+        for other in [
+            print(&keys(), b"b", b"b"),
+            print(&keys(), b"a", b"c"),
+            print(&Keys::derive(&[8; 32]), b"a", b"b"),
+            keys().return_paths.fingerprint(b"a", b"b"),
+        ] {
+            assert_ne!(first, other);
+        }
+        let both = Keys::derive_with_older(&[8; 32], &[Zeroizing::new([7; 32])]);
+        assert_eq!(both.loops.fingerprints(b"a", b"b").nth(1), Some(first));
     }
 
     #[test]

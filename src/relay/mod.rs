@@ -7,6 +7,7 @@ pub mod blame;
 pub mod content;
 pub mod correspondents;
 pub mod forward;
+pub mod ids;
 pub mod keys;
 pub mod loop_header;
 pub mod notice;
