@@ -8,6 +8,7 @@ pub mod content;
 pub mod correspondents;
 pub mod forward;
 pub mod ids;
+pub mod keyring;
 pub mod keys;
 pub mod loop_header;
 pub mod notice;
@@ -28,6 +29,7 @@ pub mod site;
 pub mod trace;
 pub mod transaction;
 pub mod verdict;
+pub mod wkd;
 
 #[cfg(test)]
 mod golden;
