@@ -3,7 +3,9 @@
 pub mod dns;
 pub mod listener;
 mod meters;
+pub mod public;
 pub mod smarthost;
 pub mod smtp_in;
 pub mod smtp_out;
 pub mod tls;
+pub mod wkd;
