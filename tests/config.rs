@@ -111,6 +111,8 @@ fn every_promised_key_is_known_and_no_other() {
         "authentication.reply",
         "authentication.trusted_networks",
         "pgp.hide_subject",
+        "pgp.wkd",
+        "pgp.autocrypt",
         "limits.messages_per_alias",
         "limits.messages_per_ip",
         "limits.replies_per_account",

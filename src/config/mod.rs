@@ -25,7 +25,7 @@ use std::path::{Path, PathBuf};
 
 pub use environment::Environment;
 pub use error::{ConfigError, ConfigErrors, Place};
-pub use settings::{Database, Delivery, Settings, Smtp, Telemetry};
+pub use settings::{Database, Delivery, Pgp, Settings, Smtp, Telemetry};
 pub use write::default_file;
 
 use layers::Layers;

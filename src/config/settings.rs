@@ -32,6 +32,8 @@ pub struct Settings {
     pub smtp: Smtp,
     /// Where HTTP for admins listens, if it does.
     pub api_listen: Option<SocketAddr>,
+    /// Where HTTP for strangers listens; nowhere when empty.
+    pub web_listen: Vec<SocketAddr>,
     /// Mail going out.
     pub delivery: Delivery,
     /// The file of the key that seals what is at rest, 32 bytes; it may not be there yet.
@@ -40,6 +42,8 @@ pub struct Settings {
     pub dns_servers: Vec<SocketAddr>,
     /// Mail from these counts as authenticated.
     pub trusted_networks: Vec<IpNet>,
+    /// OpenPGP.
+    pub pgp: Pgp,
     /// Logs.
     pub telemetry: Telemetry,
 }
@@ -91,6 +95,17 @@ pub struct Delivery {
     pub max_memory: u64,
 }
 
+/// OpenPGP.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pgp {
+    /// The subject of what is encrypted shows inside alone.
+    pub hide_subject: bool,
+    /// Before a reply, the contact's domain is asked for its certificate.
+    pub wkd: bool,
+    /// Certificates that contacts send along are taken.
+    pub autocrypt: bool,
+}
+
 /// Logs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Telemetry {
@@ -129,10 +144,12 @@ impl Meaning<'_> {
             database: self.get(&table::DATABASE_URL)?,
             smtp: self.smtp()?,
             api_listen: self.get(&table::API_LISTEN)?,
+            web_listen: self.get(&table::WEB_LISTEN)?,
             delivery: self.delivery()?,
             master_key: self.get(&table::MASTER_KEY)?,
             dns_servers: self.get(&table::DNS_SERVERS)?,
             trusted_networks: self.get(&table::TRUSTED_NETWORKS)?,
+            pgp: self.pgp()?,
             telemetry: self.telemetry()?,
         })
     }
@@ -158,6 +175,14 @@ impl Meaning<'_> {
             lease: self.get(&table::LEASE)?,
             smarthost: self.get(&table::SMARTHOST)?,
             max_memory: self.get(&table::MAX_MEMORY)?,
+        })
+    }
+
+    fn pgp(&self) -> Result<Pgp, ConfigError> {
+        Ok(Pgp {
+            hide_subject: self.get(&table::HIDE_SUBJECT)?,
+            wkd: self.get(&table::WKD)?,
+            autocrypt: self.get(&table::AUTOCRYPT)?,
         })
     }
 

@@ -142,8 +142,14 @@ pub(super) static API_LISTEN: Key<Option<SocketAddr>> = Key::new(
      Empty: no HTTP.",
 );
 
-static WEB_LISTEN: Key<Vec<SocketAddr>> =
-    Key::new("web.listen", "[]", read::listen, "Such as [\"[::]:80\", \"[::]:443\"].").not_yet();
+pub(super) static WEB_LISTEN: Key<Vec<SocketAddr>> = Key::new(
+    "web.listen",
+    "[]",
+    read::listen,
+    "Such as [\"127.0.0.1:8026\"]. It speaks plain HTTP: put a proxy in front of it that speaks HTTPS and keeps the Host\n\
+     field. For each of your domains it answers as openpgpkey.DOMAIN (or as DOMAIN itself) with the OpenPGP certificates\n\
+     that you imported for aliases.",
+);
 
 static WEB_BASE_URL: Key<String> = Key::new(
     "web.base_url",
@@ -260,13 +266,28 @@ pub(super) static TRUSTED_NETWORKS: Key<Vec<IpNet>> = Key::new(
      Replies are only taken from there in this version.",
 );
 
-static HIDE_SUBJECT: Key<bool> = Key::new(
+pub(super) static HIDE_SUBJECT: Key<bool> = Key::new(
     "pgp.hide_subject",
     "true",
     read::boolean,
     "Encrypted messages show \"[...]\" as their subject.",
-)
-.not_yet();
+);
+
+pub(super) static WKD: Key<bool> = Key::new(
+    "pgp.wkd",
+    "false",
+    read::boolean,
+    "Before a reply, look for the contact's certificate in the Web Key Directory of its domain, and encrypt to it.\n\
+     That tells the domain whom you write to, a moment before the message does.",
+);
+
+pub(super) static AUTOCRYPT: Key<bool> = Key::new(
+    "pgp.autocrypt",
+    "true",
+    read::boolean,
+    "Take the certificates that contacts send along (Autocrypt) when it is sure who they are, and encrypt replies to\n\
+     those who prefer it.",
+);
 
 static MESSAGES_PER_ALIAS: Key<Rate> =
     Key::new("limits.messages_per_alias", r#""60/1m""#, read::rate, "To one alias.").not_yet();
@@ -359,7 +380,7 @@ pub(super) static SECTIONS: &[Section] = &[
     Section { name: "api", doc: "HTTP for admins: /healthz, /readyz and /metrics.", keys: &[&API_LISTEN] },
     Section {
         name: "web",
-        doc: "What strangers may reach over HTTP: unsubscribe links, MTA-STS, WKD, ACME. Never the API.",
+        doc: "What strangers may reach over HTTP: the OpenPGP certificates of aliases (WKD). Never the API.",
         keys: &[&WEB_LISTEN, &WEB_BASE_URL],
     },
     Section {
@@ -375,7 +396,7 @@ pub(super) static SECTIONS: &[Section] = &[
         doc: "Who may say to be whom.",
         keys: &[&DMARC, &REPLY_PROOF, &TRUSTED_NETWORKS],
     },
-    Section { name: "pgp", doc: "OpenPGP.", keys: &[&HIDE_SUBJECT] },
+    Section { name: "pgp", doc: "OpenPGP.", keys: &[&HIDE_SUBJECT, &WKD, &AUTOCRYPT] },
     Section {
         name: "limits",
         doc: "How much is taken: \"N/time\", or \"0\" for no limit. Over one the sender is asked to come back later.",
