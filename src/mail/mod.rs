@@ -6,10 +6,12 @@
 //! - [`dsn`] writes delivery reports, with [`quoted_printable`] and [`utf8_address`].
 //! - [`mime`] knows the parts of a body, their types and their encodings.
 //! - [`received`], [`message_id`], [`auth_results`] know one field each.
+//! - [`received`], [`message_id`], [`auth_results`], [`autocrypt`] know one field each.
 
 pub mod address;
 pub mod address_list;
 pub mod auth_results;
+pub mod autocrypt;
 pub mod date;
 pub mod dsn;
 pub mod edit;
