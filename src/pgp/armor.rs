@@ -1,0 +1,141 @@
+//! ASCII armor of a message (RFC 9580, section 6.2), with CRLF line ends and straight into the buffer of a mail body.
+//!
+//! sequoia's own armor writer ends lines in LF and encodes each piece into a buffer of its own first, which for a large
+//! message costs a third of its size once more.
+
+use std::io;
+
+use data_encoding::{BASE64, Encoding, Specification};
+
+const BEGIN: &[u8] = b"-----BEGIN PGP MESSAGE-----\r\n\r\n";
+const END: &[u8] = b"-----END PGP MESSAGE-----\r\n";
+
+/// Octets of data on a line of 64 characters.
+const LINE: usize = 48;
+
+/// Whether a checksum follows the data. RFC 9580, section 6.1: not after version 2 of encrypted data; programs before it
+/// may ask for one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Checksum {
+    Given,
+    Omitted,
+}
+
+/// Writes armor to the end of a buffer.
+pub(super) struct Armor<'b> {
+    buffer: &'b mut Vec<u8>,
+    lines: Encoding,
+    /// What does not fill a line yet.
+    rest: Vec<u8>,
+    checksum: Option<Crc24>,
+}
+
+/// How many octets the armor of so much data has.
+pub(super) fn armored_length(data: usize) -> usize {
+    BEGIN.len() + data.div_ceil(LINE) * 66 + "=abcd\r\n".len() + END.len()
+}
+
+impl<'b> Armor<'b> {
+    /// Begins with the first line.
+    ///
+    /// # Errors
+    /// Never, as long as the alphabet is a valid one.
+    pub(super) fn begin(buffer: &'b mut Vec<u8>, checksum: Checksum) -> io::Result<Self> {
+        let lines = lines()?;
+        buffer.extend_from_slice(BEGIN);
+        let checksum = (checksum == Checksum::Given).then(Crc24::new);
+        Ok(Self { buffer, lines, rest: Vec::with_capacity(LINE), checksum })
+    }
+
+    /// Writes what is left, and the last line.
+    pub(super) fn finish(mut self) {
+        let rest = std::mem::take(&mut self.rest);
+        self.encode(&rest);
+        if let Some(checksum) = &self.checksum {
+            let line = format!("={}\r\n", BASE64.encode(&checksum.octets()));
+            self.buffer.extend_from_slice(line.as_bytes());
+        }
+        self.buffer.extend_from_slice(END);
+    }
+
+    /// Whole lines, except at the end.
+    fn encode(&mut self, data: &[u8]) {
+        let start = self.buffer.len();
+        self.buffer.resize(start + self.lines.encode_len(data.len()), 0);
+        if let Some(to) = self.buffer.get_mut(start..) {
+            self.lines.encode_mut(data, to);
+        }
+    }
+}
+
+impl io::Write for Armor<'_> {
+    fn write(&mut self, data: &[u8]) -> io::Result<usize> {
+        if let Some(checksum) = &mut self.checksum {
+            checksum.update(data);
+        }
+        let (first, data_after) = data.split_at(data.len().min((LINE - self.rest.len()) % LINE));
+        self.rest.extend_from_slice(first);
+        if self.rest.len() == LINE {
+            let line = std::mem::replace(&mut self.rest, Vec::with_capacity(LINE));
+            self.encode(&line);
+        }
+        let (whole, rest) = data_after.split_at(data_after.len() - data_after.len() % LINE);
+        self.encode(whole);
+        self.rest.extend_from_slice(rest);
+        Ok(data.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// base64 in lines of 64 characters.
+fn lines() -> io::Result<Encoding> {
+    let mut specification: Specification = BASE64.specification();
+    specification.wrap.width = 64;
+    specification.wrap.separator.push_str("\r\n");
+    specification.encoding().map_err(io::Error::other)
+}
+
+/// The checksum of RFC 9580, section 6.1.1.
+struct Crc24(u32);
+
+impl Crc24 {
+    fn new() -> Self {
+        Self(0x00B7_04CE)
+    }
+
+    fn update(&mut self, data: &[u8]) {
+        for &octet in data {
+            let index = ((self.0 >> 16) as u8) ^ octet;
+            self.0 = (self.0 << 8) ^ CRC_TABLE[usize::from(index)];
+        }
+    }
+
+    fn octets(&self) -> [u8; 3] {
+        let [_, a, b, c] = self.0.to_be_bytes();
+        [a, b, c]
+    }
+}
+
+const CRC_TABLE: [u32; 256] = crc_table();
+
+const fn crc_table() -> [u32; 256] {
+    let mut table = [0; 256];
+    let mut index = 0;
+    while index < table.len() {
+        let mut value = (index as u32) << 16;
+        let mut bit = 0;
+        while bit < 8 {
+            value <<= 1;
+            if value & 0x0100_0000 != 0 {
+                value ^= 0x0186_4CFB;
+            }
+            bit += 1;
+        }
+        table[index] = value;
+        index += 1;
+    }
+    table
+}
