@@ -8,12 +8,13 @@
 //! | `GET /metrics` | the figures, in the text format of Prometheus |
 //!
 //! Everything else is 404 or 405, as problem details. What is behind the answers is a [`Status`], so that this layer knows
-//! neither database nor mail. It opens no sockets either: [`serve`] speaks on a connection that somebody else accepted and
+//! neither database nor mail. [`web`] is another set of paths, for strangers, on a listener of its own. It opens no sockets either: [`serve`] speaks on a connection that somebody else accepted and
 //! counted.
 
 mod problem;
 mod server;
 mod status;
+pub mod web;
 
 pub use server::{TOO_MANY, serve};
 pub use status::{Part, Status, router};
