@@ -232,6 +232,7 @@ fn policy(settings: &Settings, patience: Duration) -> Policy {
         hostname: settings.hostname.clone(),
         postmaster: settings.smtp.postmaster.clone(),
         trusted_networks: settings.trusted_networks.clone(),
+        copies_of_replies: settings.copies_of_replies,
         mode: delivery.mode,
         direct_timeout: delivery.direct_timeout,
         schedule: Schedule::new(&delivery.retry, delivery.max_age),

@@ -42,6 +42,8 @@ pub struct Settings {
     pub dns_servers: Vec<SocketAddr>,
     /// Mail from these counts as authenticated.
     pub trusted_networks: Vec<IpNet>,
+    /// What is written to contacts goes to the alias's other mailboxes as well.
+    pub copies_of_replies: bool,
     /// OpenPGP.
     pub pgp: Pgp,
     /// Logs.
@@ -149,6 +151,7 @@ impl Meaning<'_> {
             master_key: self.get(&table::MASTER_KEY)?,
             dns_servers: self.get(&table::DNS_SERVERS)?,
             trusted_networks: self.get(&table::TRUSTED_NETWORKS)?,
+            copies_of_replies: self.get(&table::COPIES)?,
             pgp: self.pgp()?,
             telemetry: self.telemetry()?,
         })

@@ -221,13 +221,12 @@ static OPAQUE_PARTS: Key<&str> = Key::new(
 )
 .not_yet();
 
-static COPIES: Key<bool> = Key::new(
+pub(super) static COPIES: Key<bool> = Key::new(
     "reply.copies_to_other_mailboxes",
     "false",
     read::boolean,
-    "The other mailboxes of the alias get a copy of each reply.",
-)
-.not_yet();
+    "The other mailboxes of the alias get a copy of each reply, encrypted if they have certificates.",
+);
 
 pub(super) static MASTER_KEY: Key<PathBuf> = Key::new(
     "secrets.master_key",

@@ -7,14 +7,15 @@ use crate::relay::report::{self, Event, Notice, ReturnPath, Silence};
 use crate::relay::verdict::{self, Answered, Fate};
 use crate::smtp::Reply;
 
-use super::decide::Case;
+use super::decide::{Case, Outgoing};
 use super::direct::{Progress, Served};
 use super::intake::Intake;
 use super::journal::Stages;
+use super::letter::Letter;
 use super::open::{Ends, Ongoing, Open};
 use super::partly::Part;
 use super::reports::Reported;
-use super::spool::{Enqueued, Spool as _, TransactionDigest};
+use super::spool::{Enqueued, NewQueued, Spool as _, TransactionDigest};
 use super::station::Ports;
 
 impl<P: Ports> Intake<P> {
@@ -73,12 +74,14 @@ impl<P: Ports> Intake<P> {
         let about = served.iter().map(|one| &one.about).find(|about| about.teller.is_some()).cloned();
         let reported = Reported { arrival: case.trace.now, body: &body };
         let report = about.and_then(|about| self.station.report(notices, &about, &reported));
+        let copies = self.copies(case, &served);
         let open = self.open(case, served);
         stages.queued(open.len());
         // Before the commit, which may take long: the lease must not be believed to be longer than it is written.
         let expires_at = self.station.policy.schedule.expires_at(case.trace.now);
         let ends = Ends { expires_at, lease: self.station.lease_end() };
-        let queued: Vec<_> = self.rows(case, &open, digest, ends).into_iter().chain(report).collect();
+        let queued: Vec<_> =
+            self.rows(case, &open, digest, ends).into_iter().chain(report).chain(copies).collect();
         let enqueued = if queued.is_empty() { Ok(Vec::new()) } else { self.station.enqueue(queued).await };
         let Ok(enqueued) = enqueued else {
             return Err(open.into_iter().filter_map(Open::ongoing).collect());
@@ -89,6 +92,44 @@ impl<P: Ports> Intake<P> {
         }
         self.hand_over(case, open, enqueued, ends);
         Ok(())
+    }
+
+    /// Letters for other mailboxes of the aliases that something is sent from. What becomes of them concerns nobody but the log.
+    fn copies(&self, case: &Case<'_>, served: &[Served]) -> Vec<NewQueued> {
+        let sent = served.iter().filter(|one| matches!(one.fate(), Fate::Accepted | Fate::Undecided));
+        let mut copies: Vec<&Outgoing> = Vec::new();
+        for copy in sent.flat_map(|one| &one.copies) {
+            if !copies.iter().any(|other| other.to == copy.to) {
+                copies.push(copy);
+            }
+        }
+        let numbered = copies.into_iter().enumerate();
+        let letters = numbered.map(|(number, copy)| self.copy(case, copy, number + 1));
+        letters.collect()
+    }
+
+    fn copy(&self, case: &Case<'_>, copy: &Outgoing, number: usize) -> NewQueued {
+        let Outgoing { from, to, content, privacy } = copy.clone();
+        let letter = Letter {
+            id: format!("{}.copy.{number}", case.trace.id),
+            from,
+            to,
+            head: content.head,
+            eight_bit: content.eight_bit,
+            smtputf8: content.smtputf8,
+            dsn: None,
+            privacy,
+            about: None,
+        };
+        let id = self.station.new_transaction(case.trace.now);
+        let schedule = &self.station.policy.schedule;
+        self.station.own_letter(
+            id,
+            case.trace.now,
+            &letter,
+            &content.body,
+            schedule.expires_at(case.trace.now),
+        )
     }
 
     /// Gives the scheduler what it is to begin, and what has begun. `enqueued` are the rows, those of `open` first.

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use crate::mail::{Address, DomainName, Edits, Message, auth_results};
 use crate::relay::alias::{AccountId, Alias, AliasId, Contact, Lookup, Mailbox, Refusal};
 use crate::relay::content;
+use crate::relay::copy::{self, Copy};
 use crate::relay::correspondents::{self, Correspondent, Known};
 use crate::relay::forward::{self, Forward};
 use crate::relay::keys::Keys;
@@ -55,6 +56,8 @@ pub(super) enum Decision {
         contact: Arc<Contact>,
         /// What the contact gets.
         content: Content,
+        /// For other mailboxes of the alias.
+        copies: Vec<Outgoing>,
     },
     /// To the people who run this server, under the role address that was given.
     Role { given: Address, reader: Address },
@@ -110,7 +113,7 @@ pub(super) struct Judge<'a, P: Ports> {
     pub(super) station: &'a Station<P>,
     pub(super) case: &'a Case<'a>,
     /// What leaves as each alias: the same for all of its contacts.
-    replies: HashMap<AliasId, Content>,
+    replies: HashMap<AliasId, (Content, Vec<Outgoing>)>,
 }
 
 impl<'a, P: Ports> Judge<'a, P> {
@@ -207,7 +210,7 @@ impl<'a, P: Ports> Judge<'a, P> {
         let privacy = Privacy::Asked { account: alias.account, reader: Reader::Contact, encrypts: true };
         let can_be_encrypted = station.check_encryption(privacy, &contact.address).await?;
         can_be_encrypted.map_err(Refused::ReplyNotEncrypted)?;
-        let content = match self.replies.entry(alias.id) {
+        let (content, copies) = match self.replies.entry(alias.id) {
             Entry::Occupied(composed) => composed.get().clone(),
             Entry::Vacant(unknown) => {
                 let reply = ReplyMessage {
@@ -216,11 +219,23 @@ impl<'a, P: Ports> Judge<'a, P> {
                     answers: &answers,
                     trace: &case.trace,
                 };
-                unknown.insert(reply.compose()).clone()
+                unknown.insert((reply.compose(), copies(station, case, &alias)?)).clone()
             }
         };
-        Ok(Decision::Reply { alias, contact, content })
+        Ok(Decision::Reply { alias, contact, content, copies })
     }
+}
+
+/// What other mailboxes of the alias get to see of a reply, if the configuration wants that.
+fn copies<P: Ports>(station: &Station<P>, case: &Case<'_>, alias: &Alias) -> Result<Vec<Outgoing>, Refused> {
+    if !station.policy.copies_of_replies {
+        return Ok(Vec::new());
+    }
+    let author = correspondents::author(&case.message)?;
+    let content = Copy { message: &case.message, alias, trace: &case.trace }.compose();
+    copy::readers(alias, &author.address)
+        .map(|mailbox| to_mailbox(case, &station.keys, alias, mailbox, Sender::Ours, &content))
+        .collect()
 }
 
 fn mailbox_privacy(account: AccountId, mailbox: &Mailbox) -> Privacy {
@@ -240,9 +255,11 @@ pub(super) fn compose(
     let to = match decision {
         Decision::Forward { alias, given, author, known, sender } => {
             let content = Forward { message, alias, given, author, known, trace }.compose(keys);
-            to_mailboxes(case, keys, alias, *sender, &content)?
+            let each = alias.open_mailboxes();
+            each.map(|mailbox| to_mailbox(case, keys, alias, mailbox, *sender, &content))
+                .collect::<Result<_, _>>()?
         }
-        Decision::Reply { alias, contact, content } => {
+        Decision::Reply { alias, contact, content, copies: _ } => {
             let sender = if *case.from == ReversePath::Null { Sender::Nobody } else { Sender::Ours };
             let from = envelope_sender(case, keys, alias, sender, Origin::Reply(alias.id, contact.id))?;
             let privacy = Privacy::Asked { account: alias.account, reader: Reader::Contact, encrypts: true };
@@ -267,11 +284,12 @@ pub(super) fn compose(
 }
 
 /// A message for one address.
-struct Outgoing {
-    from: ReversePath,
-    to: Address,
-    content: Content,
-    privacy: Privacy,
+#[derive(Debug, Clone)]
+pub(super) struct Outgoing {
+    pub(super) from: ReversePath,
+    pub(super) to: Address,
+    pub(super) content: Content,
+    pub(super) privacy: Privacy,
 }
 
 /// What the next hop is asked about reports; nothing where they could not come back to us.
@@ -290,20 +308,17 @@ fn asked_onward(
     (onward != ReportRequest::default()).then(|| Box::new(onward))
 }
 
-fn to_mailboxes(
+fn to_mailbox(
     case: &Case<'_>,
     keys: &Keys,
     alias: &Alias,
+    mailbox: &Mailbox,
     sender: Sender,
     content: &Content,
-) -> Result<Vec<Outgoing>, Refused> {
-    let each = alias.open_mailboxes().map(|mailbox| {
-        let origin = Origin::Forward(alias.id, mailbox.id);
-        let from = envelope_sender(case, keys, alias, sender, origin)?;
-        let privacy = mailbox_privacy(alias.account, mailbox);
-        Ok(Outgoing { from, to: mailbox.address.clone(), content: content.clone(), privacy })
-    });
-    each.collect()
+) -> Result<Outgoing, Refused> {
+    let from = envelope_sender(case, keys, alias, sender, Origin::Forward(alias.id, mailbox.id))?;
+    let privacy = mailbox_privacy(alias.account, mailbox);
+    Ok(Outgoing { from, to: mailbox.address.clone(), content: content.clone(), privacy })
 }
 
 fn envelope_sender(

@@ -16,7 +16,7 @@ use crate::relay::verdict::{Fate, put_off_if_about_us};
 use crate::smtp::dsn::RecipientRequest;
 use crate::smtp::{Delivered, Failure, Reply};
 
-use super::decide::{self, Case, Decision};
+use super::decide::{self, Case, Decision, Outgoing};
 use super::intake::{Decided, Intake};
 use super::letter::{About, Teller};
 use super::partly::{Earlier, Part};
@@ -32,6 +32,8 @@ pub(super) struct Served {
     pub(super) about: About,
     /// What the sender asks about reports for it.
     pub(super) asked: RecipientRequest,
+    /// What other mailboxes get to see of it when it is accepted.
+    pub(super) copies: Vec<Outgoing>,
     /// Its deliveries; none when it was discarded. Or our own refusal.
     pub(super) deliveries: Result<Vec<Tried>, Reply>,
 }
@@ -104,6 +106,7 @@ impl<P: Ports> Intake<P> {
         let earlier = self.partly.earlier(case.from, &case.message);
         let serving = decided.into_iter().enumerate().map(async |(at, part)| {
             let (about, asked) = (about(case, &part), part.asked.clone());
+            let copies = part.copies();
             let deliveries = match self.compose(case, part, at + 1) {
                 Ok(deliveries) => {
                     let each = deliveries.into_iter();
@@ -114,7 +117,7 @@ impl<P: Ports> Intake<P> {
                 }
                 Err(reply) => Err(reply),
             };
-            Served { about, asked, deliveries }
+            Served { about, asked, copies, deliveries }
         });
         stream::iter(serving).buffered(AT_ONCE).collect().await
     }
@@ -123,10 +126,11 @@ impl<P: Ports> Intake<P> {
     pub(super) fn make_ready(&self, case: &Case<'_>, decided: Vec<Decided>) -> Vec<Served> {
         let ready = decided.into_iter().enumerate().map(|(at, part)| {
             let (about, asked) = (about(case, &part), part.asked.clone());
+            let copies = part.copies();
             let waits = |delivery| Tried { delivery, progress: Progress::Waits };
             let deliveries = self.compose(case, part, at + 1);
             let deliveries = deliveries.map(|all| all.into_iter().map(waits).collect());
-            Served { about, asked, deliveries }
+            Served { about, asked, copies, deliveries }
         });
         ready.collect()
     }

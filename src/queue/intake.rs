@@ -23,7 +23,7 @@ use crate::smtp::dsn::RecipientRequest;
 use crate::smtp::server::Accepted;
 use crate::smtp::{ForwardPath, Reply, ReversePath, Transaction};
 
-use super::decide::{Case, Decision, Judge};
+use super::decide::{Case, Decision, Judge, Outgoing};
 use super::journal::Stages;
 use super::partly::PartlyDelivered;
 use super::repeats::{self, REMEMBERED, UnderWay};
@@ -55,6 +55,16 @@ pub(super) struct Decided {
     /// What the sender asks about reports for it.
     pub(super) asked: RecipientRequest,
     pub(super) decision: Result<Decision, Refused>,
+}
+
+impl Decided {
+    /// What other mailboxes get to see of it.
+    pub(super) fn copies(&self) -> Vec<Outgoing> {
+        match &self.decision {
+            Ok(Decision::Reply { copies, .. }) => copies.clone(),
+            _ => Vec::new(),
+        }
+    }
 }
 
 impl<P: Ports> Intake<P> {

@@ -140,7 +140,9 @@ impl<P: Ports> Station<P> {
             privacy,
             about: None,
         };
-        self.enqueue(vec![self.own_letter(transaction, now, &letter, &content.body)]).await.map(|_| ())
+        let expires_at = self.policy.schedule.of_reports().expires_at(now);
+        let queued = self.own_letter(transaction, now, &letter, &content.body, expires_at);
+        self.enqueue(vec![queued]).await.map(|_| ())
     }
 }
 

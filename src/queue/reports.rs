@@ -85,7 +85,8 @@ impl<P: Ports> Station<P> {
             privacy,
             about: None,
         };
-        Some(self.own_letter(transaction, now, &letter, &content.body))
+        let expires_at = self.policy.schedule.of_reports().expires_at(now);
+        Some(self.own_letter(transaction, now, &letter, &content.body, expires_at))
     }
 
     /// A message of our own, ready for the queue.
@@ -95,6 +96,7 @@ impl<P: Ports> Station<P> {
         now: Timestamp,
         letter: &Letter,
         body: &[u8],
+        expires_at: Timestamp,
     ) -> NewQueued {
         NewQueued {
             transaction,
@@ -111,7 +113,7 @@ impl<P: Ports> Station<P> {
                 owner: None,
                 site: self.site(&letter.to),
                 next_attempt_at: now,
-                expires_at: self.policy.schedule.of_reports().expires_at(now),
+                expires_at,
                 attempts: 0,
                 state: State::Deferred,
             }],

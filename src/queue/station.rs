@@ -28,6 +28,8 @@ pub struct Policy {
     pub postmaster: Option<Address>,
     /// Sessions from there count as the owner's own servers.
     pub trusted_networks: Vec<IpNet>,
+    /// What is written to a contact goes to the alias's other mailboxes as well.
+    pub copies_of_replies: bool,
     /// When mail is delivered.
     pub mode: Mode,
     /// How long a delivery may take while the sender waits.

@@ -259,6 +259,7 @@ fn policy() -> Policy {
         hostname: DomainName::parse("mx.example.com").unwrap(),
         postmaster: Some(address("admin@example.net")),
         trusted_networks: vec!["192.0.2.0/24".parse().unwrap()],
+        copies_of_replies: false,
         mode: Mode::Direct,
         direct_timeout: Duration::from_secs(20),
         schedule: Schedule::new(&[Duration::from_secs(60), Duration::from_secs(3600)], DAY * 5),

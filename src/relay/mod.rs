@@ -5,6 +5,7 @@
 pub mod alias;
 pub mod blame;
 pub mod content;
+pub mod copy;
 pub mod correspondents;
 pub mod forward;
 pub mod ids;

@@ -230,7 +230,9 @@ impl ReplyMessage<'_> {
     }
 }
 
-fn is_allowed(lower_case_name: &str) -> bool {
+/// Whether a field of this name, given in lower case, may leave as its author wrote it.
+#[must_use]
+pub fn is_allowed(lower_case_name: &str) -> bool {
     ALLOWED.iter().any(|allowed| allowed.eq_ignore_ascii_case(lower_case_name))
         || lower_case_name.starts_with(&ALLOWED_PREFIX.to_ascii_lowercase())
 }
