@@ -14,6 +14,7 @@ use crate::net::listener::{BindError, Drained, Ends, Limits, Listener};
 use crate::net::smarthost::HostName;
 use crate::net::smtp_in::{Service, SmtpIn, Times};
 use crate::net::smtp_out::{self, Ourselves, Outbound};
+use crate::pgp;
 use crate::queue::memory::MemoryBudget;
 use crate::queue::meters::RecipientMeters;
 use crate::queue::{Client, Intake, Parts, Policy, Ports, Scheduler, Station};
@@ -219,8 +220,9 @@ fn station(
         spool: store.clone(),
         direct: outbound.clone(),
         patient: outbound.with_budget(patience),
-        openpgp: crate::queue::StubPgp,
+        openpgp: pgp::Engine::new(settings.pgp.hide_subject),
         keywatch: crate::queue::StubPgp,
+        discovery: crate::queue::StubPgp,
         surroundings: System,
         memory: Arc::clone(memory),
     })
@@ -232,6 +234,8 @@ fn policy(settings: &Settings, patience: Duration) -> Policy {
         hostname: settings.hostname.clone(),
         postmaster: settings.smtp.postmaster.clone(),
         trusted_networks: settings.trusted_networks.clone(),
+        autocrypt: settings.pgp.autocrypt,
+        wkd: settings.pgp.wkd,
         copies_of_replies: settings.copies_of_replies,
         mode: delivery.mode,
         direct_timeout: delivery.direct_timeout,
@@ -290,8 +294,9 @@ impl Ports for Real {
     type Spool = Store;
     type Transport = Outbound;
     type Surroundings = System;
-    type OpenPgp = crate::queue::StubPgp;
+    type OpenPgp = pgp::Engine;
     type KeyWatch = crate::queue::StubPgp;
+    type KeyDiscovery = crate::queue::StubPgp;
 }
 
 /// Where the sessions meet the business.

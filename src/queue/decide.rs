@@ -167,6 +167,9 @@ impl<'a, P: Ports> Judge<'a, P> {
         if known.contacts.get(&author.address).is_some_and(|contact| contact.blocked) {
             return self.unwanted(alias);
         }
+        if self.case.evidence == Evidence::TrustedNetwork {
+            station.harvest(message, &author.address, alias.account).await;
+        }
         Ok(Decision::Forward { alias, given, author, known, sender })
     }
 
@@ -207,6 +210,7 @@ impl<'a, P: Ports> Judge<'a, P> {
         reply::authorize(&case.message, &alias, case.evidence, case.trace.now)?;
         let answers = gather::addressed(&station.directory, &case.message).await?;
         reply::check_addressed(&alias, &answers)?;
+        station.look_for_certificates(alias.account, &contact.address).await?;
         let privacy = Privacy::Asked { account: alias.account, reader: Reader::Contact, encrypts: true };
         let can_be_encrypted = station.check_encryption(privacy, &contact.address).await?;
         can_be_encrypted.map_err(Refused::ReplyNotEncrypted)?;

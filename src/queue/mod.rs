@@ -1,6 +1,7 @@
 //! Taking messages in and getting them to their next hop: use cases over the ports of [`crate::relay`].
 
 mod aftermath;
+mod certificates;
 mod commit;
 mod decide;
 mod direct;

@@ -7,7 +7,7 @@ use ipnet::IpNet;
 
 use crate::mail::{Address, DomainName, Timestamp};
 use crate::relay::keys::Keys;
-use crate::relay::ports::{Directory, KeyWatch, OpenPgp, Surroundings, Transport, Unavailable};
+use crate::relay::ports::{Directory, KeyDiscovery, KeyWatch, OpenPgp, Surroundings, Transport, Unavailable};
 use crate::relay::redact::Redactor;
 use crate::relay::retry::Schedule;
 use crate::relay::transaction::{self, TransactionId};
@@ -30,6 +30,10 @@ pub struct Policy {
     pub trusted_networks: Vec<IpNet>,
     /// What is written to a contact goes to the alias's other mailboxes as well.
     pub copies_of_replies: bool,
+    /// Certificates that authors send along are taken.
+    pub autocrypt: bool,
+    /// The domains of contacts are asked for certificates.
+    pub wkd: bool,
     /// When mail is delivered.
     pub mode: Mode,
     /// How long a delivery may take while the sender waits.
@@ -63,6 +67,8 @@ pub trait Ports: Send + Sync + 'static {
     type OpenPgp: OpenPgp;
     /// Certificates that come and expire.
     type KeyWatch: KeyWatch;
+    /// Certificates that domains publish.
+    type KeyDiscovery: KeyDiscovery;
     /// Time and randomness.
     type Surroundings: Surroundings;
 }
@@ -80,6 +86,7 @@ pub struct Station<P: Ports> {
     pub(super) patient: P::Transport,
     pub(super) openpgp: Arc<P::OpenPgp>,
     pub(super) keywatch: P::KeyWatch,
+    pub(super) discovery: P::KeyDiscovery,
     pub(super) told: Told,
     pub(super) surroundings: P::Surroundings,
     pub(super) gate: Arc<Gate>,
@@ -108,6 +115,8 @@ pub struct Parts<P: Ports> {
     pub openpgp: P::OpenPgp,
     /// Certificates that come and expire.
     pub keywatch: P::KeyWatch,
+    /// Certificates that domains publish.
+    pub discovery: P::KeyDiscovery,
     /// Time and randomness.
     pub surroundings: P::Surroundings,
     /// For the bodies of messages under way.
@@ -132,6 +141,7 @@ impl<P: Ports> Station<P> {
             patient: parts.patient,
             openpgp: Arc::new(parts.openpgp),
             keywatch: parts.keywatch,
+            discovery: parts.discovery,
             told: Told::default(),
             surroundings: parts.surroundings,
             gate: Arc::default(),

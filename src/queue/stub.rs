@@ -26,6 +26,15 @@ impl KeyWatch for StubPgp {
     ) -> Result<bool, Unavailable> {
         Ok(false)
     }
+    async fn keep_found(
+        &self,
+        _: AccountId,
+        _: &Address,
+        _: &[Inspected],
+        _: Timestamp,
+    ) -> Result<(), Unavailable> {
+        Ok(())
+    }
     async fn expiring(&self, _: Timestamp, _: Warned, _: u32) -> Result<Vec<Expiring>, Unavailable> {
         Ok(vec![])
     }
@@ -42,6 +51,12 @@ impl KeyWatch for StubPgp {
         Ok(false)
     }
     async fn mailboxes_to_tell(&self, _: AccountId) -> Result<Vec<Mailbox>, Unavailable> {
+        Ok(vec![])
+    }
+}
+
+impl KeyDiscovery for StubPgp {
+    async fn discover(&self, _: &Address) -> Result<Vec<u8>, DiscoveryFailed> {
         Ok(vec![])
     }
 }

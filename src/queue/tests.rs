@@ -50,6 +50,10 @@ struct Book {
     contacts: Mutex<HashMap<(AliasId, Address), Contact>>,
     certificates: Mutex<HashMap<Address, Vec<Certificate>>>,
     certificates_down: AtomicBool,
+    /// What domains publish: the text of a certificate for the locksmith.
+    published: Mutex<HashMap<Address, String>>,
+    asked: AtomicUsize,
+    harvested: Mutex<Vec<(Address, bool)>>,
     alarms: Mutex<HashMap<Address, Timestamp>>,
     expiring: Mutex<Vec<Expiring>>,
     counted: Mutex<Vec<(AliasId, Counted)>>,
@@ -239,6 +243,7 @@ impl Ports for Memory {
     type Transport = Arc<NextHop>;
     type OpenPgp = Locksmith;
     type KeyWatch = Arc<Book>;
+    type KeyDiscovery = Arc<Book>;
     type Surroundings = Clock;
 }
 
@@ -260,6 +265,8 @@ fn policy() -> Policy {
         postmaster: Some(address("admin@example.net")),
         trusted_networks: vec!["192.0.2.0/24".parse().unwrap()],
         copies_of_replies: false,
+        autocrypt: true,
+        wkd: true,
         mode: Mode::Direct,
         direct_timeout: Duration::from_secs(20),
         schedule: Schedule::new(&[Duration::from_secs(60), Duration::from_secs(3600)], DAY * 5),
@@ -291,6 +298,7 @@ fn node_on(book: Arc<Book>, tables: Arc<Tables>, policy: Policy) -> World {
         patient: Arc::clone(&hop),
         openpgp: Locksmith,
         keywatch: Arc::clone(&book),
+        discovery: Arc::clone(&book),
         surroundings: clock,
         memory: MemoryBudget::new(1 << 20),
     });

@@ -130,6 +130,16 @@ pub trait KeyWatch: Send + Sync + 'static {
         seen_at: Timestamp,
     ) -> impl Future<Output = Result<bool, Unavailable>> + Send;
 
+    /// Takes what the Web Key Directory of a contact's domain gives, in the place of what it gave before. Nothing is changed
+    /// for an address of the account's own.
+    fn keep_found(
+        &self,
+        account: AccountId,
+        address: &Address,
+        found: &[Inspected],
+        now: Timestamp,
+    ) -> impl Future<Output = Result<(), Unavailable>> + Send;
+
     /// Certificates of mailboxes that expire until `until` and of which less was told than `told`; at most so many, the
     /// first to expire first.
     fn expiring(

@@ -2,15 +2,18 @@
 
 use super::*;
 use crate::relay::openpgp::{CertificateId, Fingerprint, Inspected, Origin, Unusable};
-use crate::relay::ports::{Content, KeyWatch, OpenPgp, Warned};
+use crate::relay::ports::{Content, DiscoveryFailed, KeyDiscovery, KeyWatch, OpenPgp, Warned};
 
 /// Encrypts by turning letters round. A certificate whose data is `broken` cannot be used.
 #[derive(Debug)]
 pub(super) struct Locksmith;
 
 impl OpenPgp for Locksmith {
-    fn inspect(&self, _: &[u8], _: Timestamp) -> Result<Vec<Inspected>, Unusable> {
-        Err(Unusable("nothing is read here".to_owned()))
+    /// A file is the certificate of Jane, by whatever text.
+    fn inspect(&self, file: &[u8], _: Timestamp) -> Result<Vec<Inspected>, Unusable> {
+        let fingerprint = Fingerprint::parse(&"b".repeat(40)).unwrap();
+        let addresses = vec![address("jane@example.org")];
+        Ok(vec![Inspected { fingerprint, addresses, expires_at: None, data: file.to_vec() }])
     }
 
     fn check(&self, certificates: &[Certificate], _: Timestamp) -> Result<(), Unusable> {
@@ -34,12 +37,27 @@ impl KeyWatch for Arc<Book> {
     async fn harvest(
         &self,
         _: AccountId,
-        _: &Address,
-        _: &Inspected,
-        _: bool,
+        address: &Address,
+        found: &Inspected,
+        mutual: bool,
         _: Timestamp,
     ) -> Result<bool, Unavailable> {
-        Ok(false)
+        self.harvested.lock().push((address.clone(), mutual));
+        let data = String::from_utf8(found.data.clone()).unwrap();
+        self.certify(&address.to_string(), &data, Origin::Autocrypt { mutual });
+        Ok(true)
+    }
+
+    async fn keep_found(
+        &self,
+        _: AccountId,
+        address: &Address,
+        found: &[Inspected],
+        _: Timestamp,
+    ) -> Result<(), Unavailable> {
+        let data = String::from_utf8(found[0].data.clone()).unwrap();
+        self.certify(&address.to_string(), &data, Origin::Wkd);
+        Ok(())
     }
 
     async fn expiring(&self, until: Timestamp, told: Warned, _: u32) -> Result<Vec<Expiring>, Unavailable> {
@@ -74,6 +92,13 @@ impl KeyWatch for Arc<Book> {
         mailboxes.sort_by_key(|mailbox| mailbox.id);
         mailboxes.dedup();
         Ok(mailboxes)
+    }
+}
+
+impl KeyDiscovery for Arc<Book> {
+    async fn discover(&self, address: &Address) -> Result<Vec<u8>, DiscoveryFailed> {
+        self.asked.fetch_add(1, Ordering::Relaxed);
+        Ok(self.published.lock().get(address).cloned().unwrap_or_default().into_bytes())
     }
 }
 
@@ -124,6 +149,8 @@ fn with_two_mailboxes(data: &str, mode: Mode) -> World {
 fn is_encrypted(delivery: &Delivery) -> bool {
     delivery.content.head.starts_with(b"Encrypted: yes")
 }
+
+const REVERSE: &str = "jane_at_example_org.aaaaaaaaaaaaaaaa@example.com";
 
 /// The messages that went to an address, without notices.
 fn letters(world: &World, to: &str) -> Vec<Delivery> {
@@ -294,4 +321,141 @@ async fn an_expiry_is_told_a_month_ahead_a_week_ahead_and_when_it_comes() {
         settle().await;
         assert_eq!(notices(&world).len(), told, "day {day}");
     }
+}
+
+/// What the owner writes to Jane, from a server of its own.
+async fn owner_answers(world: &World) -> String {
+    let raw = format!(
+        "From: me@example.net\r\nTo: {REVERSE}\r\nMessage-ID: <{}@example.net>\r\n\r\nHello Jane\r\n",
+        world.hop.sent.lock().len()
+    );
+    world.takes("192.0.2.9", "me@example.net", &[REVERSE], &raw).await
+}
+
+/// Jane is known to `shop@example.com`.
+fn with_jane() -> World {
+    let book = Book::of([testing::alias()]);
+    let jane = testing::contact();
+    book.contacts.lock().insert((jane.alias, jane.address.clone()), jane);
+    world(book)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_contact_gets_replies_as_its_certificates_want() {
+    for (data, origin, expected) in [
+        ("good", Origin::Imported, Some(true)),
+        ("broken", Origin::Imported, None),
+        ("good", Origin::Autocrypt { mutual: true }, Some(true)),
+        ("good", Origin::Autocrypt { mutual: false }, Some(false)),
+        ("broken", Origin::Autocrypt { mutual: true }, Some(false)),
+    ] {
+        let world = with_jane();
+        world.book.certify("jane@example.org", data, origin);
+        let reply = owner_answers(&world).await;
+        let sent = letters(&world, "jane@example.org");
+        assert_eq!(sent.first().map(is_encrypted), expected, "{data} {origin:?}: {reply}");
+        if expected.is_none() {
+            assert!(reply.starts_with("451 4.7.5") && reply.contains("it is broken"), "{reply}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_domain_publishes_is_used_from_the_first_reply_on_and_asked_for_once() {
+    let world = with_jane();
+    world.book.published.lock().insert(address("jane@example.org"), "good".to_owned());
+    for _ in 0..3 {
+        assert!(owner_answers(&world).await.starts_with("250"));
+    }
+    let sent = letters(&world, "jane@example.org");
+    assert!(sent.len() == 3 && sent.iter().all(is_encrypted), "{sent:?}");
+    assert_eq!(world.book.asked.load(Ordering::Relaxed), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_domain_published_is_asked_for_again_when_it_is_of_no_use_any_more() {
+    let world = with_jane();
+    world.book.certify("jane@example.org", "broken", Origin::Wkd);
+    assert!(owner_answers(&world).await.starts_with("451 4.7.5"), "fail closed");
+    world.book.published.lock().insert(address("jane@example.org"), "good".to_owned());
+    assert!(owner_answers(&world).await.starts_with("250"));
+    assert!(letters(&world, "jane@example.org").iter().all(is_encrypted));
+    world.book.certify("jane@example.org", "broken", Origin::Imported);
+    assert!(owner_answers(&world).await.starts_with("451 4.7.5"), "what was imported is not replaced");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_comes_with_a_message_is_kept_when_its_author_is_proven() {
+    let raw = "From: jane@example.org\r\nAutocrypt: addr=jane@example.org; prefer-encrypt=mutual; keydata=Z29vZA==\r\n\r\nHi\r\n";
+    for (client, kept) in [("198.51.100.1", 0), ("192.0.2.9", 1)] {
+        let world = with_jane();
+        world.takes(client, "jane@example.org", &["shop@example.com"], raw).await;
+        assert_eq!(world.book.harvested.lock().len(), kept, "{client}");
+        assert!(owner_answers(&world).await.starts_with("250"));
+        assert_eq!(is_encrypted(&letters(&world, "jane@example.org")[0]), kept == 1);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_the_owner_is_told_of_a_reply_is_encrypted() {
+    let world = with_jane();
+    world.book.certify("me@example.net", "good", Origin::Imported);
+    world.book.mark("me@example.net", true);
+    world.next_hop("jane@example.org", Behaviour::Defer);
+    assert!(owner_answers(&world).await.starts_with("250"));
+    world.next_hop("jane@example.org", Behaviour::Reject);
+    sleep(Duration::from_secs(4000)).await;
+    let reports = letters(&world, "me@example.net");
+    assert!(reports.len() == 1 && is_encrypted(&reports[0]), "{reports:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn other_mailboxes_get_copies_of_replies_under_the_same_rules() {
+    for (data, expected) in [("good", Some(true)), ("broken", None)] {
+        let mut alias = testing::alias();
+        let you =
+            Mailbox { id: MailboxId(22), address: address("you@example.net"), ..alias.mailboxes[0].clone() };
+        let they = Mailbox {
+            id: MailboxId(23),
+            address: address("they@example.net"),
+            encrypts: true,
+            ..you.clone()
+        };
+        alias.mailboxes.extend([you, they]);
+        let book = Book::of([alias]);
+        let jane = testing::contact();
+        book.contacts.lock().insert((jane.alias, jane.address.clone()), jane);
+        book.certify("they@example.net", data, Origin::Imported);
+        let world = world_with(book, Policy { copies_of_replies: true, ..policy() });
+        assert!(owner_answers(&world).await.starts_with("250"));
+        settle().await;
+        let copies = letters(&world, "you@example.net");
+        assert_eq!(copies.len(), 1);
+        let head = String::from_utf8(copies[0].content.head.to_vec()).unwrap();
+        assert!(
+            head.contains(&format!("Reply-To: {REVERSE}\r\n")) && !head.contains("me@example.net"),
+            "{head}"
+        );
+        assert!(letters(&world, "me@example.net").is_empty(), "the author has it already");
+        let theirs = letters(&world, "they@example.net");
+        assert_eq!(theirs.first().map(is_encrypted), expected);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reply_that_is_refused_is_copied_to_nobody() {
+    let mut alias = testing::alias();
+    alias.mailboxes.push(Mailbox {
+        id: MailboxId(22),
+        address: address("you@example.net"),
+        ..alias.mailboxes[0].clone()
+    });
+    let book = Book::of([alias]);
+    let jane = testing::contact();
+    book.contacts.lock().insert((jane.alias, jane.address.clone()), jane);
+    let world = world_with(book, Policy { copies_of_replies: true, ..policy() });
+    world.next_hop("jane@example.org", Behaviour::Reject);
+    owner_answers(&world).await;
+    settle().await;
+    assert!(letters(&world, "you@example.net").is_empty());
 }

@@ -1,0 +1,72 @@
+//! Certificates of contacts that come without an order: with a message (Autocrypt), or from the contact's domain (WKD).
+//!
+//! Neither decides whether a message is taken. What is kept here decides later ones (`protect`), so each is told from
+//! something proven: an author's certificate from a message whose author is proven, a contact's from its domain over
+//! verified TLS.
+
+use crate::mail::{Address, Message, autocrypt};
+use crate::relay::alias::AccountId;
+use crate::relay::keyring;
+use crate::relay::openpgp::{Certificate, Origin};
+use crate::relay::ports::{Directory as _, KeyDiscovery as _, KeyWatch as _, OpenPgp as _, Unavailable};
+
+use super::station::{Ports, Station};
+
+impl<P: Ports> Station<P> {
+    /// Keeps what the author of a message sends along. The author must be proven.
+    pub(super) async fn harvest(&self, message: &Message, author: &Address, account: AccountId) {
+        if !self.policy.autocrypt {
+            return;
+        }
+        let now = self.now();
+        let Some(harvest) = autocrypt::harvest(message, author, now) else { return };
+        match keyring::usable_for(&*self.openpgp, &harvest.keydata, author, now) {
+            Ok(found) => {
+                let Some(first) = found.first() else { return };
+                let kept = self.keywatch.harvest(account, author, first, harvest.mutual, harvest.date).await;
+                if let Err(error) = kept {
+                    tracing::warn!(%error, "a certificate that came with a message is not kept");
+                }
+            }
+            Err(why) => tracing::debug!(%why, "a certificate that came with a message is of no use"),
+        }
+    }
+
+    /// Asks a contact's domain for certificates when there are none, or when those that it gave before cannot be used any
+    /// more. Most replies ask nothing: what was found is kept, and so is, for a day, that there was nothing.
+    pub(super) async fn look_for_certificates(
+        &self,
+        account: AccountId,
+        contact: &Address,
+    ) -> Result<(), Unavailable> {
+        if !self.policy.wkd {
+            return Ok(());
+        }
+        let certificates = self.directory.certificates(account, contact).await?;
+        let are_theirs = certificates.iter().all(|one: &Certificate| one.origin != Origin::Imported);
+        let can_be_used = certificates.iter().any(Certificate::is_binding)
+            && self.openpgp.check(&certificates, self.now()).is_ok();
+        if !are_theirs || can_be_used {
+            return Ok(());
+        }
+        match self.discovery.discover(contact).await {
+            Ok(file) => self.keep(account, contact, &file).await,
+            Err(why) => {
+                tracing::warn!(%why, "a contact's domain cannot be asked for its certificate");
+                Ok(())
+            }
+        }
+    }
+
+    async fn keep(&self, account: AccountId, contact: &Address, file: &[u8]) -> Result<(), Unavailable> {
+        let now = self.now();
+        match keyring::usable_for(&*self.openpgp, file, contact, now) {
+            Ok(found) if found.is_empty() => Ok(()),
+            Ok(found) => self.keywatch.keep_found(account, contact, &found, now).await,
+            Err(why) => {
+                tracing::info!(%why, "what a contact's domain gives as its certificate is of no use");
+                Ok(())
+            }
+        }
+    }
+}
