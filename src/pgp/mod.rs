@@ -24,6 +24,8 @@ mod header_protection;
 mod inspect;
 
 #[cfg(test)]
+mod golden;
+#[cfg(test)]
 mod testing;
 #[cfg(test)]
 mod tests;
