@@ -1,18 +1,21 @@
 //! A registry in memory and surroundings that can be foretold, for tests of use cases and commands. It keeps the rules
 //! that these rely on (what is unique, what must exist); the store's own suite tests the real thing.
 
+mod keys;
+
 use std::sync::atomic::{AtomicU8, Ordering};
 
 use parking_lot::Mutex;
 
 use crate::mail::{Address, DomainName, Timestamp};
 use crate::relay::alias::{AccountId, AliasId, ContactId, DomainId, MailboxId, NameFormat, Refusal};
+use crate::relay::openpgp::{Fingerprint, Inspected, Origin};
 use crate::relay::ports::Surroundings;
 
 use super::lists::Numbered;
 use super::records::{
-    Account, AccountChange, Alias, AliasChange, Contact, Domain, Mailbox, MailboxChange, MailboxRef,
-    NewAlias, Page,
+    Account, AccountChange, Alias, AliasChange, Contact, Domain, Holder, Key, Mailbox, MailboxChange,
+    MailboxRef, NewAlias, Page, RemovedKey,
 };
 use super::{Registry, RegistryError};
 
@@ -25,6 +28,7 @@ struct Rows {
     mailboxes: Vec<(AccountId, Mailbox)>,
     aliases: Vec<(AccountId, Alias)>,
     contacts: Vec<(AliasId, Contact)>,
+    keys: Vec<(AccountId, Key)>,
     last_id: i64,
 }
 
@@ -211,6 +215,22 @@ impl Registry for Fake {
         Ok(mailbox)
     }
 
+    async fn add_mailbox_with_keys(
+        &self,
+        account: AccountId,
+        address: &Address,
+        verified: bool,
+        keys: &[Inspected],
+        now: Timestamp,
+    ) -> Answer<Mailbox> {
+        let mut mailbox = self.add_mailbox(account, address, verified, now).await?;
+        for key in keys {
+            let added = self.add_key(account, address, key, Origin::Imported, now).await?;
+            mailbox.pgp_fingerprint = Some(added.fingerprint.to_string());
+        }
+        Ok(mailbox)
+    }
+
     async fn mailboxes(&self, account: AccountId, page: &Page) -> Answer<Vec<Mailbox>> {
         Ok(page_of(owned(&self.0.lock().mailboxes, account), page))
     }
@@ -341,6 +361,36 @@ impl Registry for Fake {
         let mut rows = self.0.lock();
         let id = rows.contact(account, alias, address)?.id;
         remove(&mut rows.contacts, "contact", address.as_normal(), |(_, contact)| contact.id == id)
+    }
+
+    async fn key_holder(&self, account: AccountId, address: &Address) -> Answer<Holder> {
+        self.0.lock().key_holder(account, address)
+    }
+
+    async fn add_key(
+        &self,
+        account: AccountId,
+        address: &Address,
+        key: &Inspected,
+        origin: Origin,
+        now: Timestamp,
+    ) -> Answer<Key> {
+        self.0.lock().add_key(account, address, key, origin, now)
+    }
+
+    async fn keys(&self, account: AccountId, address: Option<&Address>, page: &Page) -> Answer<Vec<Key>> {
+        let rows = self.0.lock();
+        let is_asked_for = |key: &&Key| address.is_none_or(|address| key.address == address.as_normal());
+        Ok(page_of(owned(&rows.keys, account).filter(is_asked_for), page))
+    }
+
+    async fn remove_key(
+        &self,
+        account: AccountId,
+        address: Option<&Address>,
+        fingerprint: &Fingerprint,
+    ) -> Answer<RemovedKey> {
+        self.0.lock().remove_key(account, address, fingerprint)
     }
 }
 

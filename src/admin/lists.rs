@@ -1,7 +1,7 @@
 //! Walking a list to its end, a page at a time, so that a list of millions never lies in memory.
 
 use super::RegistryError;
-use super::records::{Account, Alias, Contact, Domain, Mailbox, Page};
+use super::records::{Account, Alias, Contact, Domain, Key, Mailbox, Page};
 
 /// Rows of a page when the whole list is wanted.
 pub const PAGE: u32 = 500;
@@ -22,7 +22,7 @@ macro_rules! numbered {
     };
 }
 
-numbered!(Account, Domain, Mailbox, Alias, Contact);
+numbered!(Account, Domain, Mailbox, Alias, Contact, Key);
 
 /// Fetches page after page and hands each to `take`, until one is not full.
 ///

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize, Serializer};
 
 use crate::mail::Timestamp;
 use crate::relay::alias::{AccountId, AliasId, ContactId, DomainId, MailboxId, Mode, NameFormat, Refusal};
+use crate::relay::openpgp::{CertificateId, Fingerprint, Origin};
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde calls")]
 fn rfc3339<S: Serializer>(at: &Timestamp, to: S) -> Result<S::Ok, S::Error> {
@@ -63,7 +64,7 @@ pub struct Mailbox {
     pub verified: bool,
     /// Mail is held back from it.
     pub paused: bool,
-    /// The certificate that its mail is encrypted to.
+    /// The certificate that its mail is encrypted to; of several, the one that came last.
     pub pgp_fingerprint: Option<String>,
     /// When it was added.
     #[serde(serialize_with = "rfc3339")]
@@ -128,6 +129,74 @@ pub struct Contact {
     /// When it was first seen.
     #[serde(serialize_with = "rfc3339")]
     pub created_at: Timestamp,
+}
+
+/// An OpenPGP certificate.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Key {
+    /// Its row.
+    pub id: CertificateId,
+    /// The address that it is for.
+    pub address: String,
+    /// Whose address that is now.
+    pub holder: Holder,
+    /// Its name.
+    pub fingerprint: Fingerprint,
+    /// How we came by it.
+    pub origin: KeyOrigin,
+    /// Of one from an `Autocrypt` field: whether its owner prefers encryption.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mutual: Option<bool>,
+    /// From then on it cannot be encrypted to.
+    #[serde(serialize_with = "rfc3339_option")]
+    pub expires_at: Option<Timestamp>,
+    /// When it came.
+    #[serde(serialize_with = "rfc3339")]
+    pub created_at: Timestamp,
+}
+
+/// Whose an address is, and with it what its certificates are for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Holder {
+    /// A mailbox of the account: nothing goes to it that is not encrypted.
+    Mailbox,
+    /// An alias of the account: they are published, so that senders can encrypt for its owner.
+    Alias,
+    /// Anybody else: replies are encrypted.
+    Contact,
+}
+
+/// How we came by a certificate: [`Origin`] without what belongs to one kind only.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum KeyOrigin {
+    /// Its account has put it in.
+    Imported,
+    /// From the Web Key Directory of its address's domain.
+    Wkd,
+    /// From a message.
+    Autocrypt,
+}
+
+impl From<Origin> for KeyOrigin {
+    fn from(origin: Origin) -> Self {
+        match origin {
+            Origin::Imported => Self::Imported,
+            Origin::Wkd => Self::Wkd,
+            Origin::Autocrypt { .. } => Self::Autocrypt,
+        }
+    }
+}
+
+/// A certificate that was removed, and what that leaves.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RemovedKey {
+    /// What it was.
+    pub key: Key,
+    /// How many certificates its address still has, without one from an `Autocrypt` field. A mailbox with none gets its
+    /// mail in the clear.
+    pub left: usize,
 }
 
 /// One page of a list.

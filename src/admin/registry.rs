@@ -1,12 +1,14 @@
-//! The port through which accounts, domains, mailboxes, aliases and contacts are managed.
+//! The port through which accounts, domains, mailboxes, aliases, contacts and certificates are managed.
 
 use std::future::Future;
 
 use crate::mail::{Address, DomainName, Timestamp};
 use crate::relay::alias::AccountId;
+use crate::relay::openpgp::{Fingerprint, Inspected, Origin};
 
 use super::records::{
-    Account, AccountChange, Alias, AliasChange, Contact, Domain, Mailbox, MailboxChange, NewAlias, Page,
+    Account, AccountChange, Alias, AliasChange, Contact, Domain, Holder, Key, Mailbox, MailboxChange,
+    NewAlias, Page, RemovedKey,
 };
 
 /// Why a change or a question was not answered. The texts are for people: they name what was found.
@@ -15,7 +17,7 @@ pub enum RegistryError {
     /// There is no such thing: what, and its name.
     #[error("there is no {what} {name:?}")]
     NotFound {
-        /// `account`, `domain`, `mailbox`, `alias`, `contact`.
+        /// `account`, `domain`, `mailbox`, `alias`, `contact`, `key`.
         what: &'static str,
         /// As it was asked for.
         name: String,
@@ -23,7 +25,7 @@ pub enum RegistryError {
     /// It exists already (also as a tombstone, or in another account).
     #[error("the {what} {name:?} {why}")]
     Conflict {
-        /// `account`, `domain`, `mailbox`, `alias`, `contact`.
+        /// `account`, `domain`, `mailbox`, `alias`, `contact`, `key`.
         what: &'static str,
         /// As it was asked for.
         name: String,
@@ -82,6 +84,15 @@ pub trait Registry: Send + Sync + 'static {
         verified: bool,
         now: Timestamp,
     ) -> impl Future<Output = Answer<Mailbox>> + Send;
+    /// Adds a mailbox together with its certificates: there is no moment at which it gets mail in the clear.
+    fn add_mailbox_with_keys(
+        &self,
+        account: AccountId,
+        address: &Address,
+        verified: bool,
+        keys: &[Inspected],
+        now: Timestamp,
+    ) -> impl Future<Output = Answer<Mailbox>> + Send;
     /// Mailboxes of the account, a page of them.
     fn mailboxes(&self, account: AccountId, page: &Page)
     -> impl Future<Output = Answer<Vec<Mailbox>>> + Send;
@@ -92,7 +103,7 @@ pub trait Registry: Send + Sync + 'static {
         address: &Address,
         change: &MailboxChange,
     ) -> impl Future<Output = Answer<Mailbox>> + Send;
-    /// Removes a mailbox; refused while it is the only one of an alias, or a domain's catch-all.
+    /// Removes a mailbox with its certificates; refused while it is the only one of an alias, or a domain's catch-all.
     fn remove_mailbox(
         &self,
         account: AccountId,
@@ -122,7 +133,7 @@ pub trait Registry: Send + Sync + 'static {
         address: &Address,
         change: &AliasChange,
     ) -> impl Future<Output = Answer<Alias>> + Send;
-    /// Removes an alias with its contacts and leaves a tombstone.
+    /// Removes an alias with its contacts and certificates, and leaves a tombstone.
     fn remove_alias(
         &self,
         account: AccountId,
@@ -162,4 +173,35 @@ pub trait Registry: Send + Sync + 'static {
         alias: &Address,
         address: &Address,
     ) -> impl Future<Output = Answer<()>> + Send;
+
+    /// Whose an address is. `NotFound` for one at a domain of the account that is no alias.
+    fn key_holder(
+        &self,
+        account: AccountId,
+        address: &Address,
+    ) -> impl Future<Output = Answer<Holder>> + Send;
+    /// Adds a certificate that was imported or found in a directory. One that is there already is renewed: its data, its end,
+    /// and whether its owner was told of that. Refused beyond 16 for an address.
+    fn add_key(
+        &self,
+        account: AccountId,
+        address: &Address,
+        key: &Inspected,
+        origin: Origin,
+        now: Timestamp,
+    ) -> impl Future<Output = Answer<Key>> + Send;
+    /// Certificates of the account, or of one address of it, a page of them.
+    fn keys(
+        &self,
+        account: AccountId,
+        address: Option<&Address>,
+        page: &Page,
+    ) -> impl Future<Output = Answer<Vec<Key>>> + Send;
+    /// Removes a certificate. The address may be left out when only one has this certificate.
+    fn remove_key(
+        &self,
+        account: AccountId,
+        address: Option<&Address>,
+        fingerprint: &Fingerprint,
+    ) -> impl Future<Output = Answer<RemovedKey>> + Send;
 }

@@ -25,6 +25,11 @@ pub(super) trait Answer: Clone + Send + Sync + 'static {
     /// Whether this says that there is no such thing.
     fn is_miss(&self) -> bool;
 
+    /// How much it takes of the room of its part; at least 1.
+    fn weight(&self) -> u32 {
+        1
+    }
+
     /// What this answer depends on.
     fn subjects<'a>(&'a self, key: &'a Self::Key) -> [Subject<'a>; 3];
 }
@@ -52,9 +57,12 @@ pub(super) struct Cache<V: Answer> {
 }
 
 impl<V: Answer> Cache<V> {
-    /// Keeps at most `hits` answers, and `misses` that say "none".
+    /// Keeps answers of at most the weight `hits`, and of `misses` those that say "none".
     pub(super) fn new(hits: u64, misses: u64, marks: Arc<Marks>, meters: LookupMeters) -> Self {
-        let bounded = |entries| Bounded::builder().max_capacity(entries).time_to_live(TIME_TO_LIVE).build();
+        let bounded = |room| {
+            let weigh = |_: &V::Key, found: &Dated<V>| found.value.weight();
+            Bounded::builder().max_capacity(room).weigher(weigh).time_to_live(TIME_TO_LIVE).build()
+        };
         Self { hits: bounded(hits), misses: bounded(misses), marks, meters }
     }
 

@@ -49,6 +49,8 @@ pub(super) enum Change {
     Account(AccountId),
     /// The domain came, changed or went.
     Domain(String),
+    /// The certificates changed that the account has for this address.
+    Certificates(AccountId, String),
 }
 
 impl Change {
@@ -61,6 +63,7 @@ impl Change {
             Self::Alias(id) => ("alias", Some(id.0), None),
             Self::Account(id) => ("account", Some(id.0), None),
             Self::Domain(name) => ("domain", None, Some(name)),
+            Self::Certificates(id, address) => ("certificates", Some(id.0), Some(address)),
         }
     }
 
@@ -73,6 +76,7 @@ impl Change {
             ("alias", Some(id), _) => Self::Alias(AliasId(id)),
             ("account", Some(id), _) => Self::Account(AccountId(id)),
             ("domain", _, Some(name)) => Self::Domain(name),
+            ("certificates", Some(id), Some(address)) => Self::Certificates(AccountId(id), address),
             _ => return None,
         })
     }
@@ -92,6 +96,7 @@ impl Change {
             Self::Alias(id) => marks.touch(&Subject::Alias(*id)),
             Self::Account(id) => marks.touch(&Subject::Account(*id)),
             Self::Domain(name) => marks.touch(&Subject::Domain(name)),
+            Self::Certificates(id, address) => marks.touch(&Subject::Certificates(*id, address)),
         }
     }
 }
@@ -229,6 +234,7 @@ mod tests {
             Change::Alias(AliasId(5)),
             Change::Account(AccountId(6)),
             Change::Domain("example.com".into()),
+            Change::Certificates(AccountId(7), "bob@example.org".into()),
         ]
     }
 

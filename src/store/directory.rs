@@ -7,6 +7,7 @@
 use std::sync::Arc;
 
 use super::cache::{Answer, Cache};
+use super::certificates::Held;
 use super::changes::Change;
 use super::contacts::{self, Wanted};
 use super::contract::{Fault, StoreError};
@@ -14,7 +15,7 @@ use super::counters;
 use super::engine::{Inserted, Transaction, values};
 use super::marks::{Marks, Subject};
 use super::rows::{ContactRow, DomainOwnerRow, DomainRow, MailboxRow, NameRow, TextRow};
-use super::{Options, Store, registry, statements};
+use super::{Options, Store, certificates, registry, statements};
 use crate::mail::{Address, DomainName};
 use crate::relay::alias::{AccountId, Alias, AliasId, CatchAll, Contact, Lookup, Mode};
 use crate::relay::openpgp::Certificate;
@@ -23,9 +24,11 @@ use crate::relay::recipient::is_role;
 
 /// Domains of ours kept in memory, and names of others that somebody asked us about.
 const DOMAINS: u64 = 4096;
+/// Octets of certificates kept in memory: a few thousand of them.
+const CERTIFICATE_BYTES: u64 = 8 << 20;
 
 /// Names at our domains are looked up by their normal form.
-type Name = Arc<str>;
+pub(super) type Name = Arc<str>;
 
 /// What a domain is to us.
 #[derive(Clone)]
@@ -105,6 +108,7 @@ pub(super) struct Caches {
     domains: Cache<Ownership>,
     names: Cache<Named>,
     pub(super) contacts: Cache<Known>,
+    certificates: Cache<Held>,
 }
 
 impl Caches {
@@ -115,6 +119,7 @@ impl Caches {
             domains: Cache::new(DOMAINS, DOMAINS, Arc::clone(marks), meters.domains),
             names: Cache::new(hits, misses, Arc::clone(marks), meters.names),
             contacts: Cache::new(hits, misses, Arc::clone(marks), meters.contacts),
+            certificates: Cache::new(CERTIFICATE_BYTES, misses, Arc::clone(marks), meters.certificates),
         }
     }
 }
@@ -158,8 +163,14 @@ impl Directory for Store {
         }
     }
 
-    async fn certificates(&self, _: AccountId, _: &Address) -> Result<Arc<[Certificate]>, Unavailable> {
-        Ok(Arc::default())
+    async fn certificates(
+        &self,
+        account: AccountId,
+        address: &Address,
+    ) -> Result<Arc<[Certificate]>, Unavailable> {
+        let key = (account, Name::from(address.as_normal()));
+        let held = self.caches().certificates.get(&key, || certificates::load(self, &key)).await?;
+        Ok(held.0)
     }
 
     fn count(&self, alias: AliasId, what: Counted) {

@@ -34,6 +34,8 @@ pub(super) enum Subject<'a> {
     Account(AccountId),
     /// The domain came, changed or went.
     Domain(&'a str),
+    /// The certificates changed that the account has for this address.
+    Certificates(AccountId, &'a str),
 }
 
 impl Subject<'_> {

@@ -13,6 +13,7 @@ pub struct Meters {
     pub(super) domains: LookupMeters,
     pub(super) names: LookupMeters,
     pub(super) contacts: LookupMeters,
+    pub(super) certificates: LookupMeters,
     pub(super) queries: QueryMeters,
 }
 
@@ -49,6 +50,7 @@ impl Meters {
             domains: LookupMeters::register("domains"),
             names: LookupMeters::register("names"),
             contacts: LookupMeters::register("contacts"),
+            certificates: LookupMeters::register("certificates"),
             queries: QueryMeters {
                 reads: histogram!(QUERIES, "operation" => "read"),
                 changes: histogram!(QUERIES, "operation" => "change"),
@@ -61,7 +63,8 @@ impl Default for Meters {
     fn default() -> Self {
         let cache = LookupMeters { hits: Counter::noop(), misses: Counter::noop() };
         let queries = QueryMeters { reads: Histogram::noop(), changes: Histogram::noop() };
-        Self { domains: cache.clone(), names: cache.clone(), contacts: cache, queries }
+        let [domains, names, contacts, certificates] = std::array::from_fn(|_| cache.clone());
+        Self { domains, names, contacts, certificates, queries }
     }
 }
 

@@ -1,6 +1,6 @@
-//! Accounts, domains, mailboxes, aliases, contacts and the queue in SQL: the adapter behind the ports
-//! [`Directory`](crate::relay::ports::Directory), [`Registry`](crate::admin::Registry) and
-//! [`Spool`](crate::queue::spool::Spool).
+//! Accounts, domains, mailboxes, aliases, contacts, certificates and the queue in SQL: the adapter behind the ports
+//! [`Directory`](crate::relay::ports::Directory), [`KeyWatch`](crate::relay::ports::KeyWatch),
+//! [`Registry`](crate::admin::Registry) and [`Spool`](crate::queue::spool::Spool).
 //!
 //! One set of tables on two engines, SQLite (embedded) and MySQL or MariaDB; `migrations/` has their schema,
 //! `statements` every query. What mail asks for is answered from a bounded cache; every change is told to the caches of
@@ -26,6 +26,7 @@ macro_rules! transact {
 }
 
 mod cache;
+mod certificates;
 mod changes;
 mod contacts;
 mod contract;
@@ -378,7 +379,7 @@ mod tests {
     /// Every connection carries the futures of its look-ups, also while it is idle.
     #[tokio::test]
     async fn futures_of_mail_are_small() {
-        use crate::relay::alias::AliasId;
+        use crate::relay::alias::{AccountId, AliasId};
         use crate::relay::ports::Directory;
         let directory = tempfile::tempdir().unwrap();
         let location = Location::Sqlite(directory.path().join("aliasd.db"));
@@ -386,7 +387,8 @@ mod tests {
         let address = "shop@example.com".parse().unwrap();
         let lookup = size_of_val(&store.lookup(&address));
         let find = size_of_val(&store.find_contact(AliasId(1), &address));
-        assert!(lookup <= 2048 && find <= 2048, "{lookup} {find}");
+        let certificates = size_of_val(&store.certificates(AccountId(1), &address));
+        assert!(lookup <= 2048 && find <= 2048 && certificates <= 2048, "{lookup} {find} {certificates}");
     }
 
     fn spawned<F: Future + Send + 'static>(_: F) {}

@@ -17,11 +17,11 @@ pub(super) fn damaged(table: &str, id: i64, what: &str) -> StoreError {
     StoreError::Bug(format!("row {id} of {table} is damaged: {what}"))
 }
 
-fn address(text: &str, table: &str, id: i64) -> Result<Address, StoreError> {
+pub(super) fn address(text: &str, table: &str, id: i64) -> Result<Address, StoreError> {
     Address::parse(text).map_err(|error| damaged(table, id, &format!("not an address: {error}")))
 }
 
-fn optional_time(millis: Option<i64>) -> Option<Timestamp> {
+pub(super) fn optional_time(millis: Option<i64>) -> Option<Timestamp> {
     millis.map(Timestamp::from_millis)
 }
 
@@ -130,6 +130,7 @@ pub(super) struct DomainRow {
     catch_all: Option<String>,
     catch_all_verified: Option<bool>,
     catch_all_paused: Option<bool>,
+    catch_all_encrypts: Option<bool>,
     created_at: i64,
 }
 
@@ -142,7 +143,7 @@ impl DomainRow {
             id,
             address,
             paused: self.catch_all_paused == Some(true),
-            encrypts: false,
+            encrypts: self.catch_all_encrypts == Some(true),
         });
         Some(Arc::new(CatchAll {
             domain_id: DomainId(self.id),
@@ -172,6 +173,7 @@ pub(super) struct MailboxRow {
     pub(super) written: String,
     pub(super) verified: bool,
     pub(super) paused: bool,
+    pgp_fingerprint: Option<String>,
     created_at: i64,
 }
 
@@ -182,7 +184,7 @@ impl From<MailboxRow> for records::Mailbox {
             address: row.written,
             verified: row.verified,
             paused: row.paused,
-            pgp_fingerprint: None,
+            pgp_fingerprint: row.pgp_fingerprint,
             created_at: Timestamp::from_millis(row.created_at),
         }
     }
@@ -315,6 +317,7 @@ pub(super) struct NameRow {
     mailbox_id: Option<i64>,
     mailbox_written: Option<String>,
     mailbox_paused: Option<bool>,
+    mailbox_encrypts: Option<bool>,
     contact_id: Option<i64>,
     contact_written: Option<String>,
     contact_name: Option<String>,
@@ -360,17 +363,12 @@ impl NameRow {
     }
 
     fn mailbox(&self) -> Result<Option<Mailbox>, StoreError> {
-        let (Some(id), Some(written), Some(paused)) =
-            (self.mailbox_id, &self.mailbox_written, self.mailbox_paused)
+        let (Some(id), Some(written), Some(paused), Some(encrypts)) =
+            (self.mailbox_id, &self.mailbox_written, self.mailbox_paused, self.mailbox_encrypts)
         else {
             return Ok(None);
         };
-        Ok(Some(Mailbox {
-            id: MailboxId(id),
-            address: address(written, "mailboxes", id)?,
-            paused,
-            encrypts: false,
-        }))
+        Ok(Some(Mailbox { id: MailboxId(id), address: address(written, "mailboxes", id)?, paused, encrypts }))
     }
 
     /// The contact, when the name is a reverse alias.

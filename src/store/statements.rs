@@ -178,13 +178,27 @@ macro_rules! account_columns {
 }
 macro_rules! mailbox_columns {
     () => {
-        "id, written, verified, paused, created_at"
+        "id, written, verified, paused, (SELECT c.fingerprint FROM openpgp_certs c \
+            WHERE c.account_id = mailboxes.account_id AND c.address = mailboxes.address AND c.origin <> 'autocrypt' \
+            ORDER BY c.id DESC LIMIT 1) AS pgp_fingerprint, created_at"
     };
 }
 macro_rules! domain_columns {
     () => {
         "d.id, d.account_id, d.name, d.verified, d.catch_all_id, m.written AS catch_all, \
-            m.verified AS catch_all_verified, m.paused AS catch_all_paused, d.created_at"
+            m.verified AS catch_all_verified, m.paused AS catch_all_paused, m.encrypts AS catch_all_encrypts, \
+            d.created_at"
+    };
+}
+
+macro_rules! key_columns {
+    () => {
+        "c.id, c.written, c.fingerprint, c.origin, c.mutual, c.expires_at, c.created_at, \
+            CASE WHEN EXISTS (SELECT 1 FROM mailboxes m \
+                WHERE m.account_id = c.account_id AND m.address = c.address) THEN 'mailbox' \
+            WHEN EXISTS (SELECT 1 FROM aliases a \
+                WHERE a.address = c.address AND a.account_id = c.account_id) THEN 'alias' \
+            ELSE 'contact' END AS holder"
     };
 }
 
@@ -235,6 +249,7 @@ statements! {
     FIND_NAME = { "SELECT a.id, a.account_id, a.address, a.enabled, a.name, a.mode, a.refusal, a.expires_at, \
             a.has_blocked_contacts, a.deleted_at, o.name_format, o.refusal AS account_refusal, \
             o.opaque_reverse_aliases, m.id AS mailbox_id, m.written AS mailbox_written, m.paused AS mailbox_paused, \
+            m.encrypts AS mailbox_encrypts, \
             c.id AS contact_id, c.written AS contact_written, c.name AS contact_name, c.reverse_alias, \
             c.blocked AS contact_blocked \
         FROM (SELECT id AS alias_id, 0 AS contact_id FROM aliases WHERE address = ? \
@@ -249,6 +264,8 @@ statements! {
         WHERE alias_id = ? AND address IN ", few!()) };
     FIND_CONTACTS_MANY = { concat!("SELECT ", contact_columns!(), " FROM contacts \
         WHERE alias_id = ? AND address IN ", many!()) };
+    FIND_CERTIFICATES = { "SELECT id, fingerprint, data, origin, mutual FROM openpgp_certs \
+        WHERE account_id = ? AND address = ? ORDER BY id" };
 
     // Accounts.
     ACCOUNT_BY_NAME = { concat!("SELECT ", account_columns!(), " FROM accounts WHERE name = ?") };
@@ -335,6 +352,39 @@ statements! {
     DELETE_CONTACTS = { "DELETE FROM contacts WHERE alias_id = ?" };
     NOTE_BLOCKED_CONTACTS = { "UPDATE aliases SET has_blocked_contacts = \
         EXISTS (SELECT 1 FROM contacts WHERE alias_id = ? AND blocked = 1) WHERE id = ?" };
+
+    // Certificates. What writes them has locked their account.
+    HOLDER = { "SELECT CASE WHEN EXISTS (SELECT 1 FROM mailboxes WHERE account_id = ? AND address = ?) THEN 'mailbox' \
+            WHEN EXISTS (SELECT 1 FROM aliases WHERE account_id = ? AND address = ?) THEN 'alias' \
+            WHEN EXISTS (SELECT 1 FROM domains WHERE account_id = ? AND name = ?) THEN 'nobody' \
+            ELSE 'contact' END AS text" };
+    LIST_KEYS = { concat!("SELECT ", key_columns!(), " FROM openpgp_certs c \
+        WHERE c.account_id = ? AND c.id > ? ORDER BY c.id LIMIT ?") };
+    LIST_KEYS_OF = { concat!("SELECT ", key_columns!(), " FROM openpgp_certs c \
+        WHERE c.account_id = ? AND c.address = ? AND c.id > ? ORDER BY c.id LIMIT ?") };
+    KEYS_NAMED = { concat!("SELECT ", key_columns!(), " FROM openpgp_certs c \
+        WHERE c.account_id = ? AND c.fingerprint = ? ORDER BY c.id LIMIT ?") };
+    INSERT_CERTIFICATE = { "INSERT INTO openpgp_certs (account_id, address, written, fingerprint, data, origin, mutual, \
+            expires_at, seen_at, created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)" };
+    RENEW_CERTIFICATE = { "UPDATE openpgp_certs SET data = ?, origin = ?, mutual = 0, expires_at = ?, seen_at = NULL, \
+            warned = 0 WHERE id = ?" };
+    DELETE_CERTIFICATE = { "DELETE FROM openpgp_certs WHERE id = ?" };
+    DELETE_CERTIFICATES_OF = { "DELETE FROM openpgp_certs WHERE account_id = ? AND address = ?" };
+    DELETE_CERTIFICATES_OF_ACCOUNT = { "DELETE FROM openpgp_certs WHERE account_id = ?" };
+    NOTE_ENCRYPTS = { "UPDATE mailboxes SET encrypts = EXISTS (SELECT 1 FROM openpgp_certs \
+            WHERE account_id = ? AND address = ? AND origin <> 'autocrypt') WHERE account_id = ? AND address = ?" };
+    AUTOCRYPT_OF = { "SELECT id, fingerprint, data, mutual, seen_at FROM openpgp_certs \
+        WHERE account_id = ? AND address = ? AND origin = 'autocrypt'" };
+    HAS_BINDING = { "SELECT id FROM openpgp_certs \
+        WHERE account_id = ? AND address = ? AND fingerprint = ? AND origin <> 'autocrypt'" };
+    EXPIRING = { "SELECT c.id, c.account_id, m.written, c.fingerprint, c.expires_at, c.warned FROM openpgp_certs c \
+        JOIN mailboxes m ON m.account_id = c.account_id AND m.address = c.address \
+        WHERE c.expires_at <= ? AND c.warned < ? AND c.origin <> 'autocrypt' ORDER BY c.expires_at, c.id LIMIT ?" };
+    NOTE_WARNED = { "UPDATE openpgp_certs SET warned = ? WHERE id = ? AND warned = ? AND expires_at = ?" };
+    NOTE_ALARM = { "UPDATE mailboxes SET alarmed_at = ? \
+        WHERE account_id = ? AND address = ? AND (alarmed_at IS NULL OR alarmed_at <= ?)" };
+    MAILBOXES_TO_TELL = { "SELECT id, written, encrypts FROM mailboxes \
+        WHERE account_id = ? AND verified = 1 AND paused = 0 ORDER BY id LIMIT ?" };
 
     // Changes.
     INSERT_CHANGE = { "INSERT INTO changes (at, kind, number, text) VALUES (?, ?, ?, ?)" };

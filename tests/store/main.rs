@@ -11,6 +11,7 @@
 mod harness;
 
 mod contacts;
+mod keys;
 mod lookup;
 mod nodes;
 mod outage;

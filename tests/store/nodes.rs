@@ -5,7 +5,7 @@ use std::time::Duration;
 use aliasd::admin::Registry;
 use aliasd::admin::records::{AccountChange, AliasChange, MailboxChange};
 use aliasd::relay::alias::{Lookup, Refusal};
-use aliasd::relay::ports::{Directory, WantedContact};
+use aliasd::relay::ports::{Directory, KeyWatch, WantedContact};
 use aliasd::store::{Location, Store};
 use secrecy::ExposeSecret;
 use sqlx::{Connection, Executor, MySqlConnection};
@@ -13,10 +13,12 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::harness::*;
+use crate::keys;
 
 on_both_engines!(
     every_change_reaches_another_node,
     contacts_that_mail_makes_reach_another_node,
+    certificates_reach_another_node,
     what_another_node_made_is_known_as_soon_as_it_is_handed_out,
     what_was_cached_before_following_began_is_forgotten,
     a_node_that_could_not_read_the_changes_forgets_everything,
@@ -124,6 +126,32 @@ async fn contacts_that_mail_makes_reach_another_node(database: Database) {
     here.contacts(&alias, &[wanted]).await.unwrap();
     within_a_second("its name", async || {
         at.find_contact(alias.id, &bob).await.unwrap().is_some_and(|contact| contact.name.is_some())
+    })
+    .await;
+    there.stop().await;
+}
+
+async fn certificates_reach_another_node(database: Database) {
+    let here = database.store().await;
+    shop(&here).await;
+    let there = Node::start(&database).await;
+    let at = &there.store;
+    let (jane, bob) = ("jane@example.net", "bob@example.org");
+    let used = |holder: &'static str| async move { keys::used(at, holder).await };
+    assert!(!keys::encrypts(at, "shop@example.com").await);
+    assert!(used(jane).await.is_empty() && used(bob).await.is_empty());
+    keys::import(&here, jane, 1).await;
+    within_a_second("that a mailbox encrypts", || keys::encrypts(at, "shop@example.com")).await;
+    within_a_second("to what", async || used(jane).await == [1]).await;
+    here.harvest(ACCOUNT, &address(bob), &keys::found(2), true, now()).await.unwrap();
+    within_a_second("what a letter brought", async || used(bob).await == [2]).await;
+    keys::import(&here, bob, 3).await;
+    within_a_second("what takes its place", async || used(bob).await == [3]).await;
+    keys::remove(&here, bob, 3).await;
+    within_a_second("that it went", async || used(bob).await == [2]).await;
+    keys::remove(&here, jane, 1).await;
+    within_a_second("that a mailbox does not encrypt", async || {
+        !keys::encrypts(at, "shop@example.com").await && used(jane).await.is_empty()
     })
     .await;
     there.stop().await;

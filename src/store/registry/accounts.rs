@@ -88,6 +88,8 @@ pub(super) async fn remove(tx: &mut Transaction, name: &str) -> Result<(), Fault
             return Err(conflict("account", name, why).into());
         }
     }
+    // Those of contacts are left.
+    tx.execute(&statements::DELETE_CERTIFICATES_OF_ACCOUNT, values![account.id.0]).await?;
     tx.execute(&statements::DELETE_ACCOUNT, values![account.id.0]).await?;
     tx.changed(Change::Account(account.id));
     Ok(())

@@ -2,13 +2,14 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use super::{Answer, bounds, conflict, invalid, mailboxes, not_found};
+use super::{Answer, bounds, conflict, invalid, mailboxes, not_found, share_account};
 use crate::admin::records::{Alias, AliasChange, MailboxRef, NewAlias, Page};
 use crate::admin::{RegistryError, records};
 use crate::mail::{Address, Timestamp};
 use crate::relay::alias::{AccountId, AliasId, DomainId, MailboxId, Mode, Refusal};
 use crate::relay::recipient::is_role;
 use crate::store::Store;
+use crate::store::certificates;
 use crate::store::changes::Change;
 use crate::store::contract::{Fault, StoreError};
 use crate::store::engine::{Inserted, Transaction, Value, values};
@@ -331,7 +332,10 @@ pub(super) async fn remove(
     address: &Address,
     now: Timestamp,
 ) -> Result<(), Fault> {
+    // As whoever adds a certificate locks it: of two at the same time one sees what the other did.
+    share_account(tx, account).await?;
     let id = lock(tx, account, address).await?.id;
+    certificates::remove_all(tx, account, address).await?;
     tx.execute(&statements::DELETE_CONTACTS, values![id]).await?;
     tx.execute(&statements::UNLINK_ALIAS, values![id]).await?;
     tx.execute(&statements::BURY_ALIAS, values![now.as_millis(), id]).await?;

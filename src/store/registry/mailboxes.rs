@@ -3,8 +3,9 @@
 use super::{Answer, bounds, conflict, invalid, not_found, share_account};
 use crate::admin::records::{Mailbox, MailboxChange, Page};
 use crate::mail::{Address, Timestamp};
-use crate::relay::alias::{AccountId, MailboxId};
+use crate::relay::alias::AccountId;
 use crate::store::Store;
+use crate::store::certificates;
 use crate::store::changes::Change;
 use crate::store::contract::Fault;
 use crate::store::engine::{Inserted, Transaction, values};
@@ -21,18 +22,13 @@ pub(super) async fn add(
     share_account(tx, account).await?;
     let (host, written) = (address.host().as_str(), address.to_string());
     let values = values![account.0, address.as_normal(), &*written, host, verified, false, now.as_millis()];
-    let Inserted::Row(id) = tx.insert(&statements::INSERT_MAILBOX, values).await? else {
+    if tx.insert(&statements::INSERT_MAILBOX, values).await? == Inserted::Duplicate {
         return Err(conflict("mailbox", address, "exists already").into());
-    };
+    }
     refuse_own_domain(tx, host).await?;
-    Ok(Mailbox {
-        id: MailboxId(id),
-        address: written,
-        verified,
-        paused: false,
-        pgp_fingerprint: None,
-        created_at: now,
-    })
+    // It may have been a contact with certificates.
+    certificates::note_encrypts(tx, account, address).await?;
+    Ok(lock(tx, account, address).await?.into())
 }
 
 /// Asked after our own row is in; see [`super::domains`].
@@ -85,6 +81,7 @@ pub(super) async fn remove(tx: &mut Transaction, account: AccountId, address: &A
     }
     tx.execute(&statements::UNLINK_MAILBOX, values![row.id]).await?;
     tx.execute(&statements::DELETE_MAILBOX, values![row.id]).await?;
+    certificates::remove_all(tx, account, address).await?;
     tx.changed(Change::Account(account));
     Ok(())
 }

@@ -4,14 +4,17 @@ mod accounts;
 mod aliases;
 mod contacts;
 mod domains;
+mod keys;
 mod mailboxes;
 
 use crate::admin::records::{
-    Account, AccountChange, Alias, AliasChange, Contact, Domain, Mailbox, MailboxChange, NewAlias, Page,
+    Account, AccountChange, Alias, AliasChange, Contact, Domain, Holder, Key, Mailbox, MailboxChange,
+    NewAlias, Page, RemovedKey,
 };
 use crate::admin::{Registry, RegistryError};
 use crate::mail::{Address, DomainName, Timestamp};
 use crate::relay::alias::AccountId;
+use crate::relay::openpgp::{Fingerprint, Inspected, Origin};
 
 use super::Store;
 use super::contract::Fault;
@@ -74,6 +77,17 @@ impl Registry for Store {
         now: Timestamp,
     ) -> Answer<Mailbox> {
         Ok(transact!(self, tx => mailboxes::add(tx, account, address, verified, now)).await?)
+    }
+
+    async fn add_mailbox_with_keys(
+        &self,
+        account: AccountId,
+        address: &Address,
+        verified: bool,
+        keys: &[Inspected],
+        now: Timestamp,
+    ) -> Answer<Mailbox> {
+        Ok(transact!(self, tx => keys::add_mailbox(tx, account, address, verified, keys, now)).await?)
     }
 
     async fn mailboxes(&self, account: AccountId, page: &Page) -> Answer<Vec<Mailbox>> {
@@ -144,6 +158,34 @@ impl Registry for Store {
 
     async fn remove_contact(&self, account: AccountId, alias: &Address, address: &Address) -> Answer<()> {
         Ok(transact!(self, tx => contacts::remove(tx, account, alias, address)).await?)
+    }
+
+    async fn key_holder(&self, account: AccountId, address: &Address) -> Answer<Holder> {
+        keys::holder(self, account, address).await
+    }
+
+    async fn add_key(
+        &self,
+        account: AccountId,
+        address: &Address,
+        key: &Inspected,
+        origin: Origin,
+        now: Timestamp,
+    ) -> Answer<Key> {
+        Ok(transact!(self, tx => keys::add(tx, account, address, key, origin, now)).await?)
+    }
+
+    async fn keys(&self, account: AccountId, address: Option<&Address>, page: &Page) -> Answer<Vec<Key>> {
+        keys::list(self, account, address, page).await
+    }
+
+    async fn remove_key(
+        &self,
+        account: AccountId,
+        address: Option<&Address>,
+        fingerprint: &Fingerprint,
+    ) -> Answer<RemovedKey> {
+        Ok(transact!(self, tx => keys::remove(tx, account, address, fingerprint)).await?)
     }
 }
 
