@@ -19,6 +19,8 @@ use super::records::{
 };
 use super::{Registry, RegistryError};
 
+pub(crate) use keys::FakePgp;
+
 type Answer<T> = Result<T, RegistryError>;
 
 #[derive(Default)]

@@ -1,8 +1,9 @@
-//! Managing accounts, domains, mailboxes, aliases and contacts: the use cases that the commands and the HTTP API share,
-//! over the port [`Registry`].
+//! Managing accounts, domains, mailboxes, aliases, contacts and certificates: the use cases that the commands and the HTTP
+//! API share, over the port [`Registry`].
 
 pub mod aliases;
 pub mod contacts;
+pub mod keys;
 pub mod lists;
 pub mod local_part;
 pub mod records;

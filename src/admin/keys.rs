@@ -1,0 +1,193 @@
+//! Taking in OpenPGP certificates, and letting go of them.
+//!
+//! What a certificate must name depends on whose the address is ([`Holder`]). For a mailbox it may name anybody: its owner
+//! says so. An alias's certificate is published, so it must name the alias, and must not name a mailbox. A contact's must
+//! name the contact: a wrong one would encrypt to somebody else. Nothing is taken of a file with
+//! a certificate that cannot be encrypted to now.
+
+use crate::mail::{Address, Timestamp};
+use crate::relay::alias::AccountId;
+use crate::relay::openpgp::{Fingerprint, Inspected, Origin};
+use crate::relay::ports::OpenPgp;
+
+use super::records::{Holder, Key, Mailbox, RemovedKey};
+use super::{Registry, RegistryError};
+
+/// Larger files and certificates are not taken, in octets: a certificate is a few thousand, and with every message for its
+/// address it is read again.
+pub const LARGEST_FILE: usize = 1 << 20;
+const LARGEST_CERTIFICATE: usize = 128 << 10;
+
+/// What an import did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Imported {
+    /// The certificates, in the order of the file.
+    pub keys: Vec<Key>,
+    /// What a person may want to think about, in sentences without an end.
+    pub remarks: Vec<String>,
+}
+
+/// Takes the certificates of a file for an address of the account, or for a contact.
+///
+/// # Errors
+/// [`RegistryError::Invalid`] when one of them cannot be used, or names the wrong addresses; those of
+/// [`Registry::key_holder`] and [`Registry::add_key`].
+pub async fn import<R: Registry, P: OpenPgp>(
+    registry: &R,
+    openpgp: &P,
+    account: AccountId,
+    address: &Address,
+    file: &[u8],
+    now: Timestamp,
+) -> Result<Imported, RegistryError> {
+    let found = inspect(openpgp, file, now)?;
+    let holder = registry.key_holder(account, address).await?;
+    let mut remarks = Vec::new();
+    for key in &found {
+        match holder {
+            Holder::Mailbox => remarks.extend(remark(key, address)),
+            Holder::Alias => check_for_alias(registry, account, address, key).await?,
+            Holder::Contact => check_names(key, address)?,
+        }
+    }
+    let mut keys = Vec::with_capacity(found.len());
+    for key in &found {
+        keys.push(registry.add_key(account, address, key, Origin::Imported, now).await?);
+    }
+    Ok(Imported { keys, remarks })
+}
+
+/// Adds a mailbox that gets nothing but encrypted mail from its first moment, and says what a person may want to think
+/// about.
+///
+/// # Errors
+/// [`RegistryError::Invalid`] when a certificate of the file cannot be used; those of [`Registry::add_mailbox_with_keys`].
+pub async fn add_mailbox<R: Registry, P: OpenPgp>(
+    registry: &R,
+    openpgp: &P,
+    (account, address): (AccountId, &Address),
+    verified: bool,
+    file: &[u8],
+    now: Timestamp,
+) -> Result<(Mailbox, Vec<String>), RegistryError> {
+    let found = inspect(openpgp, file, now)?;
+    let added = registry.add_mailbox_with_keys(account, address, verified, &found, now).await?;
+    Ok((added, found.iter().filter_map(|key| remark(key, address)).collect()))
+}
+
+/// Removes a certificate, and says what that means for the mail of its address.
+///
+/// # Errors
+/// Those of [`Registry::remove_key`].
+pub async fn remove<R: Registry>(
+    registry: &R,
+    account: AccountId,
+    address: Option<&Address>,
+    fingerprint: &Fingerprint,
+) -> Result<(RemovedKey, Option<String>), RegistryError> {
+    let removed = registry.remove_key(account, address, fingerprint).await?;
+    let meaning = consequence(&removed);
+    Ok((removed, meaning))
+}
+
+fn inspect<P: OpenPgp>(openpgp: &P, file: &[u8], now: Timestamp) -> Result<Vec<Inspected>, RegistryError> {
+    if file.len() > LARGEST_FILE {
+        return Err(invalid(format!("the file is larger than {LARGEST_FILE} octets")));
+    }
+    let found = openpgp.inspect(file, now).map_err(|unusable| invalid(unusable.to_string()))?;
+    match found.iter().find(|key| key.data.len() > LARGEST_CERTIFICATE) {
+        Some(key) => Err(invalid(format!(
+            "the certificate {} has {} octets, and more than {LARGEST_CERTIFICATE} are not taken; export it without the \
+             signatures of others (gpg --export-options export-minimal)",
+            key.fingerprint,
+            key.data.len()
+        ))),
+        None => Ok(found),
+    }
+}
+
+fn invalid(detail: String) -> RegistryError {
+    RegistryError::Invalid { field: "key", detail }
+}
+
+fn names(key: &Inspected, address: &Address) -> bool {
+    key.addresses.iter().any(|named| named == address)
+}
+
+fn remark(key: &Inspected, address: &Address) -> Option<String> {
+    let text = || {
+        let Inspected { fingerprint, addresses, .. } = key;
+        format!("the certificate {fingerprint} does not name {address}, but {}", listed(addresses))
+    };
+    (!names(key, address)).then(text)
+}
+
+fn check_names(key: &Inspected, address: &Address) -> Result<(), RegistryError> {
+    if names(key, address) {
+        return Ok(());
+    }
+    Err(invalid(format!(
+        "no user id of the certificate {} names {address}, only {}; is it the right one?",
+        key.fingerprint,
+        listed(&key.addresses)
+    )))
+}
+
+/// Whoever fetches the certificate of an alias reads all of its user ids.
+async fn check_for_alias<R: Registry>(
+    registry: &R,
+    account: AccountId,
+    alias: &Address,
+    key: &Inspected,
+) -> Result<(), RegistryError> {
+    for named in key.addresses.iter().filter(|named| *named != alias) {
+        if is_mailbox(registry, account, named).await? {
+            return Err(invalid(format!(
+                "a user id of the certificate {} names the mailbox {named}, and the certificate of an alias is \
+                 published; give the alias a certificate of its own",
+                key.fingerprint
+            )));
+        }
+    }
+    check_names(key, alias)
+}
+
+/// Also with a `+tag`.
+async fn is_mailbox<R: Registry>(
+    registry: &R,
+    account: AccountId,
+    named: &Address,
+) -> Result<bool, RegistryError> {
+    for address in [Some(named), named.without_tag().as_ref()].into_iter().flatten() {
+        match registry.key_holder(account, address).await {
+            Ok(Holder::Mailbox) => return Ok(true),
+            Ok(Holder::Alias | Holder::Contact) | Err(RegistryError::NotFound { .. }) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(false)
+}
+
+fn listed(addresses: &[Address]) -> String {
+    if addresses.is_empty() {
+        return "no address at all".to_owned();
+    }
+    addresses.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}
+
+fn consequence(removed: &RemovedKey) -> Option<String> {
+    let address = &removed.key.address;
+    match (removed.key.holder, removed.left) {
+        (Holder::Mailbox, 0) => Some(format!(
+            "it was the last one of the mailbox: mail to {address} is NOT encrypted from now on"
+        )),
+        (Holder::Contact, 0) => Some(format!(
+            "it was the last one of the contact: replies to {address} may leave in the clear from now on"
+        )),
+        (Holder::Alias, _) => Some("it is no longer published".to_owned()),
+        (Holder::Mailbox | Holder::Contact, _) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests;
