@@ -223,7 +223,7 @@ impl<'a, P: Ports> Judge<'a, P> {
                     answers: &answers,
                     trace: &case.trace,
                 };
-                unknown.insert((reply.compose(), copies(station, case, &alias)?)).clone()
+                unknown.insert((reply.compose(&station.keys), copies(station, case, &alias)?)).clone()
             }
         };
         Ok(Decision::Reply { alias, contact, content, copies })

@@ -1,18 +1,20 @@
 //! A forward: what an alias's mailbox gets of a message.
 //!
 //! The header fields that name people become reverse aliases, a few that would lead an answer past aliasd are taken out,
-//! ours are put on top; every other field and the whole body stay as they came, byte for byte.
+//! the owner's message ids are opened ([`super::threads`]), ours are put on top; every other field and the whole body stay as
+//! they came, byte for byte.
 
 use crate::mail::address_list::{self, Decision, OnGroup, OnMalformed, Rewritten};
 use crate::mail::{Address, Edits, Field, HeaderField, Message, NamedAddress, auth_results, message_id};
 
 use super::alias::{Alias, NameFormat};
 use super::correspondents::{self, Correspondent, Known};
+use super::ids::Ids;
 use super::keys::Keys;
 use super::ports::Content;
 use super::refusal::Refused;
 use super::trace::Trace;
-use super::{content, loop_header};
+use super::{content, loop_header, threads};
 
 /// Fields that show or fetch something past the alias: delivery traces, blind copies, receipts and reports that the
 /// owner's program would send from the mailbox.
@@ -69,6 +71,7 @@ impl Forward<'_> {
         for (index, field) in self.message.fields().iter().enumerate() {
             self.edit_field(&mut edits, index, field, keys);
         }
+        threads::open(&mut edits, self.message, &Ids::new(keys, self.alias), self.trace);
         self.add_trace(&mut edits, keys);
         self.add_missing(&mut edits);
         content::finish(edits.render(), self.trace.smtputf8)

@@ -101,14 +101,15 @@ fn answer(address: &Address) -> Lookup {
 }
 
 fn replied(message: &Message) -> Result<Content, Refused> {
-    let (alias, hostname) = (alias(), DomainName::parse("mx.example.com").unwrap());
+    let (alias, keys, hostname) =
+        (alias(), Keys::derive(&[7; 32]), DomainName::parse("mx.example.com").unwrap());
     screening::screen(message)?;
     reply::authorize(message, &alias, Evidence::TrustedNetwork, NOW)?;
     let answers: HashMap<_, _> =
         reply::addressed(message)?.into_iter().map(|address| (address.clone(), answer(&address))).collect();
     reply::check_addressed(&alias, &answers)?;
     let trace = trace(&hostname);
-    Ok(ReplyMessage { message, alias: &alias, answers: &answers, trace: &trace }.compose())
+    Ok(ReplyMessage { message, alias: &alias, answers: &answers, trace: &trace }.compose(&keys))
 }
 
 fn outcome(folder: &Path) -> (PathBuf, Vec<u8>) {

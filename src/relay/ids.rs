@@ -11,7 +11,7 @@
 //!
 //! - `h`: an id longer than [`LONGEST_SEALED`]. The contact's thread holds; the owner's loses this one link.
 //! - `c`: a `Content-ID`. It means something within its message only.
-//! - `f`: a *mark*, which says of another id that it is not the owner's. Only owners get to see it: `threads`.
+//! - `f`: a *mark*, which says of another id that it is not the owner's. Only owners get to see it: [`super::threads`].
 //!
 //! After a change of the master key what was sealed before still opens, but the same id gets another token.
 //!

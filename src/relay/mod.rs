@@ -27,6 +27,7 @@ pub mod return_path;
 pub mod reverse;
 pub mod screening;
 pub mod site;
+pub mod threads;
 pub mod trace;
 pub mod transaction;
 pub mod verdict;

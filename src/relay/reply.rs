@@ -14,12 +14,16 @@ use crate::mail::{
 use super::alias::{Alias, Lookup};
 use super::content;
 use super::correspondents;
+use super::ids::Ids;
+use super::keys::Keys;
 use super::ports::Content;
 use super::recipient::takes_mail;
 use super::refusal::Refused;
+use super::threads::{HasId, Outward};
 use super::trace::Trace;
 
-/// Fields that a reply may carry as its author wrote them; `Content-*` besides.
+/// Fields that a reply may carry as its author wrote them; `Content-*` besides. Of the three that hold ids, the owner's are
+/// sealed ([`super::threads`]).
 const ALLOWED: [&str; 9] = [
     "Subject",
     "Message-ID",
@@ -126,7 +130,7 @@ pub struct ReplyMessage<'a> {
 impl ReplyMessage<'_> {
     /// The message as the contact gets it.
     #[must_use]
-    pub fn compose(&self) -> Content {
+    pub fn compose(&self, keys: &Keys) -> Content {
         let mut edits = Edits::new(self.message);
         let mut has_recipient = false;
         for (index, field) in self.message.fields().iter().enumerate() {
@@ -135,7 +139,9 @@ impl ReplyMessage<'_> {
         if !has_recipient {
             edits.append(HeaderField::unstructured("To", "undisclosed-recipients:;"));
         }
-        self.add_missing(&mut edits);
+        let outward = Outward::of(self.message, Ids::new(keys, self.alias));
+        let has_id = outward.edit(&mut edits, self.message);
+        self.add_missing(&mut edits, has_id);
         edits.insert_top(self.received());
         content::finish(edits.render(), self.trace.smtputf8 || self.writes_utf8())
     }
@@ -219,11 +225,11 @@ impl ReplyMessage<'_> {
         stamp.to_field()
     }
 
-    fn add_missing(&self, edits: &mut Edits<'_>) {
+    fn add_missing(&self, edits: &mut Edits<'_>, has_id: HasId) {
         if self.message.named("Date").next().is_none() {
             edits.append(HeaderField::unstructured("Date", &self.trace.now.to_rfc5322()));
         }
-        if self.message.named("Message-ID").next().is_none() {
+        if has_id == HasId::No {
             let domain = self.alias.address.domain().unwrap_or(self.trace.hostname);
             edits.append(message_id::field(&self.trace.id.to_string(), domain));
         }
