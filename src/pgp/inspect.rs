@@ -157,7 +157,7 @@ fn judge(cert: &Cert, rules: &Rules) -> Result<Inspected, Unusable> {
 }
 
 /// Keys and user ids, each with what the certificate itself has signed about it.
-fn own_packets(cert: &Cert) -> Vec<Packet> {
+pub(super) fn own_packets(cert: &Cert) -> Vec<Packet> {
     let primary = cert.primary_key();
     let mut packets = vec![Packet::from(primary.key().clone())];
     let signatures = |packets: &mut Vec<Packet>, signatures: Vec<_>| {

@@ -10,6 +10,7 @@
 //! - [`header_protection`]: which fields are inside and which outside (RFC 9788).
 //! - [`already`]: whether a message is wholly encrypted as it came; [`ciphertext`] tells by the form.
 //! - [`armor`]: ASCII armor with the line ends of mail. [`cache`]: certificates that were parsed.
+//! - [`publish`](naming_only): a certificate with the user ids of one address alone.
 //!
 //! **Fail closed.** Every failure is an [`Unusable`]; no path returns the clear message. In doubt whether something is
 //! encrypted already, it is encrypted. Texts of errors name fingerprints, times and algorithms, never an address.
@@ -22,6 +23,7 @@ mod ciphertext;
 mod encrypt;
 mod header_protection;
 mod inspect;
+mod publish;
 
 #[cfg(test)]
 mod golden;
@@ -41,6 +43,8 @@ use crate::relay::ports::{Content, OpenPgp};
 use cache::Parsed;
 use certs::{EncryptionKeys, Rules};
 use header_protection::OuterSubject;
+
+pub use publish::naming_only;
 
 /// Encrypts with sequoia. One serves a whole daemon, from any number of threads.
 #[derive(Debug)]
