@@ -26,6 +26,7 @@ pub mod retry;
 pub mod return_path;
 pub mod reverse;
 pub mod screening;
+pub mod scrub;
 pub mod site;
 pub mod threads;
 pub mod trace;
