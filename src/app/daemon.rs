@@ -221,7 +221,7 @@ fn station(
         direct: outbound.clone(),
         patient: outbound.with_budget(patience),
         openpgp: pgp::Engine::new(settings.pgp.hide_subject),
-        keywatch: crate::queue::StubPgp,
+        keywatch: store.clone(),
         discovery: crate::queue::StubPgp,
         surroundings: System,
         memory: Arc::clone(memory),
@@ -295,7 +295,7 @@ impl Ports for Real {
     type Transport = Outbound;
     type Surroundings = System;
     type OpenPgp = pgp::Engine;
-    type KeyWatch = crate::queue::StubPgp;
+    type KeyWatch = Store;
     type KeyDiscovery = crate::queue::StubPgp;
 }
 

@@ -15,7 +15,7 @@ use crate::relay::correspondents::{self, Correspondent, Known};
 use crate::relay::forward::{self, Forward};
 use crate::relay::keys::Keys;
 use crate::relay::onward;
-use crate::relay::openpgp::{Privacy, Reader};
+use crate::relay::openpgp::{LookedUp, Privacy, Reader};
 use crate::relay::ports::{Content, Counted, Delivery, Directory as _, ReportRequest};
 use crate::relay::recipient::Recipient;
 use crate::relay::refusal::Refused;
@@ -211,7 +211,8 @@ impl<'a, P: Ports> Judge<'a, P> {
         let answers = gather::addressed(&station.directory, &case.message).await?;
         reply::check_addressed(&alias, &answers)?;
         station.look_for_certificates(alias.account, &contact.address).await?;
-        let privacy = Privacy::Asked { account: alias.account, reader: Reader::Contact, encrypts: true };
+        let privacy =
+            Privacy::Asked { account: alias.account, reader: Reader::Contact, known: LookedUp::Unasked };
         let can_be_encrypted = station.check_encryption(privacy, &contact.address).await?;
         can_be_encrypted.map_err(Refused::ReplyNotEncrypted)?;
         let (content, copies) = match self.replies.entry(alias.id) {
@@ -243,7 +244,8 @@ fn copies<P: Ports>(station: &Station<P>, case: &Case<'_>, alias: &Alias) -> Res
 }
 
 fn mailbox_privacy(account: AccountId, mailbox: &Mailbox) -> Privacy {
-    Privacy::Asked { account, reader: Reader::Mailbox, encrypts: mailbox.encrypts }
+    let known = if mailbox.encrypts { LookedUp::Some } else { LookedUp::None };
+    Privacy::Asked { account, reader: Reader::Mailbox, known }
 }
 
 /// The deliveries that carry a decision out; none only for [`Decision::Discard`]. `asked` is what the sender asks about
@@ -266,7 +268,8 @@ pub(super) fn compose(
         Decision::Reply { alias, contact, content, copies: _ } => {
             let sender = if *case.from == ReversePath::Null { Sender::Nobody } else { Sender::Ours };
             let from = envelope_sender(case, keys, alias, sender, Origin::Reply(alias.id, contact.id))?;
-            let privacy = Privacy::Asked { account: alias.account, reader: Reader::Contact, encrypts: true };
+            let privacy =
+                Privacy::Asked { account: alias.account, reader: Reader::Contact, known: LookedUp::Unasked };
             vec![Outgoing { from, to: contact.address.clone(), content: content.clone(), privacy }]
         }
         Decision::Role { given, reader } => {

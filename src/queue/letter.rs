@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::mail::Address;
 use crate::relay::alias::{AccountId, AliasId};
 use crate::relay::keys::QueueKeys;
-use crate::relay::openpgp::{Privacy, Reader};
+use crate::relay::openpgp::{LookedUp, Privacy, Reader};
 use crate::relay::ports::{Content, Counted, Delivery, ReportRequest, Surroundings};
 use crate::relay::report::Direction;
 use crate::relay::transaction::TransactionId;
@@ -182,18 +182,18 @@ struct Record {
 struct PrivacyRecord {
     account: i64,
     contact: bool,
-    encrypts: bool,
+    known: LookedUp,
 }
 
 impl PrivacyRecord {
     fn of(privacy: Privacy) -> Option<Self> {
-        let Privacy::Asked { account, reader, encrypts } = privacy else { return None };
-        Some(Self { account: account.0, contact: reader == Reader::Contact, encrypts })
+        let Privacy::Asked { account, reader, known } = privacy else { return None };
+        Some(Self { account: account.0, contact: reader == Reader::Contact, known })
     }
 
     fn privacy(self) -> Privacy {
         let reader = if self.contact { Reader::Contact } else { Reader::Mailbox };
-        Privacy::Asked { account: AccountId(self.account), reader, encrypts: self.encrypts }
+        Privacy::Asked { account: AccountId(self.account), reader, known: self.known }
     }
 }
 
@@ -405,7 +405,7 @@ mod tests {
             eight_bit: true,
             smtputf8: false,
             dsn: Some(Box::new(ReportRequest { message, recipient })),
-            privacy: Privacy::Asked { account: AccountId(3), reader: Reader::Contact, encrypts: true },
+            privacy: Privacy::Asked { account: AccountId(3), reader: Reader::Contact, known: LookedUp::Some },
             about: Some(About {
                 named: address("shop+a@example.com"),
                 direction: Direction::Forward,

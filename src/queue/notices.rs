@@ -11,7 +11,7 @@ use parking_lot::Mutex;
 use crate::mail::{Address, Timestamp};
 use crate::relay::alias::{AccountId, Mailbox};
 use crate::relay::notice::{Desk, Notice};
-use crate::relay::openpgp::{Privacy, Reader, Unusable};
+use crate::relay::openpgp::{LookedUp, Privacy, Reader, Unusable};
 use crate::relay::ports::{Directory as _, Expiring, KeyWatch as _, OpenPgp as _, Unavailable, Warned};
 
 use super::letter::Letter;
@@ -147,5 +147,5 @@ impl<P: Ports> Station<P> {
 }
 
 fn asked(account: AccountId) -> Privacy {
-    Privacy::Asked { account, reader: Reader::Mailbox, encrypts: true }
+    Privacy::Asked { account, reader: Reader::Mailbox, known: LookedUp::Unasked }
 }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::mail::{Address, Timestamp};
-use crate::relay::openpgp::{Certificate, Demand, Privacy, Reader, Unusable};
+use crate::relay::openpgp::{Certificate, Demand, LookedUp, Privacy, Reader, Unusable};
 use crate::relay::ports::{Content, Delivery, Directory as _, OpenPgp as _, Outcome, Transport, Unavailable};
 use crate::relay::report::Direction;
 use crate::smtp::{Failure, Words};
@@ -51,11 +51,15 @@ impl<P: Ports> Station<P> {
         delivery: Delivery,
         composed_at: Timestamp,
     ) -> Result<Delivery, Failure> {
-        let Privacy::Asked { encrypts, .. } = delivery.privacy else { return Ok(delivery) };
-        if !encrypts && self.now() < later(composed_at, STILL_KNOWN) {
+        let Privacy::Asked { known, .. } = delivery.privacy else { return Ok(delivery) };
+        let is_known_still = self.now() < later(composed_at, STILL_KNOWN);
+        if known == LookedUp::None && is_known_still {
             return Ok(delivery);
         }
         let demand = self.demand(delivery.privacy, &delivery.to).await.map_err(|_| unknown_demand())?;
+        if known == LookedUp::Some && is_known_still && demand == Demand::Nothing {
+            return Err(unknown_demand());
+        }
         match demand {
             Demand::Nothing => Ok(delivery),
             Demand::EncryptionIfPossible(certificates) => {
@@ -92,7 +96,7 @@ impl<P: Ports> Station<P> {
         Ok(owner.map_or(Privacy::Open, |owner| Privacy::Asked {
             account: owner.account,
             reader,
-            encrypts: true,
+            known: LookedUp::Unasked,
         }))
     }
 
@@ -102,10 +106,18 @@ impl<P: Ports> Station<P> {
         privacy: Privacy,
         to: &Address,
     ) -> Result<Result<(), Unusable>, Unavailable> {
-        if matches!(privacy, Privacy::Asked { encrypts: false, .. }) {
+        let Privacy::Asked { known, .. } = privacy else { return Ok(Ok(())) };
+        if known == LookedUp::None {
             return Ok(Ok(()));
         }
-        let Demand::Encryption(certificates) = self.demand(privacy, to).await? else { return Ok(Ok(())) };
+        let certificates = match self.demand(privacy, to).await? {
+            Demand::Encryption(certificates) => certificates,
+            // Two answers from before and after a change; soon they agree.
+            _ if known == LookedUp::Some => {
+                return Err(Unavailable("the certificates of a mailbox are being changed".to_owned()));
+            }
+            Demand::Nothing | Demand::EncryptionIfPossible(_) => return Ok(Ok(())),
+        };
         let checked = self.openpgp.check(&certificates, self.now());
         if let Err(why) = &checked {
             self.alarm(privacy, to, why).await;

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 use crate::mail::Timestamp;
-use crate::relay::openpgp::{Privacy, Reader};
+use crate::relay::openpgp::{LookedUp, Privacy, Reader};
 use crate::relay::ports::Surroundings as _;
 use crate::relay::report::{self, Event, Letter as Composer, Notice, ReturnPath};
 use crate::relay::transaction::TransactionId;
@@ -72,7 +72,7 @@ impl<P: Ports> Station<P> {
         let privacy = about.account.map_or(Privacy::Open, |account| Privacy::Asked {
             account,
             reader: Reader::Mailbox,
-            encrypts: true,
+            known: LookedUp::Unasked,
         });
         let letter = Letter {
             id: format!("{transaction}.report"),

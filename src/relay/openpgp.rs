@@ -92,6 +92,18 @@ pub enum Reader {
     Contact,
 }
 
+/// What a look-up of the address has said of its certificates, when a delivery was composed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LookedUp {
+    /// There are none that bind.
+    None,
+    /// There are some that bind.
+    Some,
+    /// It was not asked.
+    Unasked,
+}
+
 /// What is known, when a delivery is composed, of whether it must be encrypted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Privacy {
@@ -104,8 +116,8 @@ pub enum Privacy {
         account: AccountId,
         /// What the address is to the account.
         reader: Reader,
-        /// There were certificates when it was composed.
-        encrypts: bool,
+        /// What was known when it was composed.
+        known: LookedUp,
     },
 }
 

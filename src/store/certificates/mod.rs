@@ -17,6 +17,7 @@ use super::contract::{Fault, StoreError};
 use super::directory::Name;
 use super::engine::{Transaction, Value, values};
 use super::marks::Subject;
+use super::registry::keys;
 use super::rows::{IdRow, TextRow, Word};
 use super::{Store, now, statements};
 use crate::admin::RegistryError;
@@ -245,6 +246,17 @@ impl KeyWatch for Store {
         }
         let harvest = &harvest;
         Ok(transact!(self, tx => take(tx, harvest)).await.map_err(StoreError::from)?)
+    }
+
+    async fn keep_found(
+        &self,
+        account: AccountId,
+        address: &Address,
+        found: &[Inspected],
+        now: Timestamp,
+    ) -> Result<(), Unavailable> {
+        let kept = transact!(self, tx => keys::keep_found(tx, account, address, found, now)).await;
+        Ok(kept.map_err(StoreError::from)?)
     }
 
     async fn expiring(

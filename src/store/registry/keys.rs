@@ -65,6 +65,31 @@ pub(super) async fn add_mailbox(
     mailboxes::add(tx, account, address, verified, now).await
 }
 
+/// What a contact's domain publishes takes the place of what it published before.
+pub(in crate::store) async fn keep_found(
+    tx: &mut Transaction,
+    account: AccountId,
+    address: &Address,
+    found: &[Inspected],
+    now: Timestamp,
+) -> Result<(), Fault> {
+    certificates::lock_account(tx, account).await?;
+    if certificates::holder(tx, account, address).await? != Some(Holder::Contact) {
+        return Ok(());
+    }
+    for row in of_address(tx, account, address).await? {
+        let is_published = found.iter().any(|one| row.is_named(&one.fingerprint));
+        if row.origin == KeyOrigin::Wkd.word() && !is_published {
+            tx.execute(&statements::DELETE_CERTIFICATE, values![row.id]).await?;
+        }
+    }
+    for one in found {
+        put(tx, account, address, one, Origin::Wkd, now).await?;
+    }
+    tx.changed(Change::Certificates(account, address.as_normal().to_owned()));
+    Ok(())
+}
+
 async fn put(
     tx: &mut Transaction,
     account: AccountId,

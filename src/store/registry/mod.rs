@@ -4,7 +4,7 @@ mod accounts;
 mod aliases;
 mod contacts;
 mod domains;
-mod keys;
+pub(super) mod keys;
 mod mailboxes;
 
 use crate::admin::records::{
