@@ -8,6 +8,7 @@ use std::time::Duration;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use crate::api;
 use crate::config::Settings;
 use crate::net::dns::{Dns, DnsSetupError};
 use crate::net::listener::{BindError, Drained, Ends, Limits, Listener};
@@ -28,8 +29,9 @@ use crate::telemetry::metrics::Metrics;
 
 use super::database::{self, DatabaseError, Migrate};
 use super::descriptors;
-use super::http::{Bound, Http};
+use super::http::{Bound, Http, Room};
 use super::master_key::{self, MasterKeyError};
+use super::published::Published;
 use super::status::DaemonStatus;
 use super::surroundings::System;
 use super::tasks::ended;
@@ -62,6 +64,9 @@ pub enum StartError {
     /// The address for HTTP.
     #[error("api.listen: {0}; choose another address, or \"\" for no HTTP")]
     Http(#[source] BindError),
+    /// An address for HTTP to strangers.
+    #[error("web.listen: {0}; choose another address, or [] for none")]
+    Web(#[source] BindError),
     /// The smarthost is this daemon.
     #[error(
         "delivery.smarthost: {0} is an address that this server listens on itself: mail would go round in a circle; \
@@ -90,8 +95,10 @@ pub struct Daemon {
     /// Ends after everything that may still count or change.
     keeping: CancellationToken,
     upkeep: JoinHandle<()>,
-    /// Absent when it is switched off.
+    /// For admins; absent when it is switched off.
     http: Option<Http>,
+    /// For strangers; absent when it is switched off.
+    web: Option<Http>,
 }
 
 impl Daemon {
@@ -108,7 +115,8 @@ impl Daemon {
         descriptors::make_room(settings.smtp.max_connections);
         let listener = Listener::bind(&settings.smtp.listen)?;
         let addresses = listener.addresses().to_vec();
-        let http = settings.api_listen.map(Bound::bind).transpose().map_err(StartError::Http)?;
+        let http = bind(settings.api_listen.as_slice()).map_err(StartError::Http)?;
+        let web = bind(&settings.web_listen).map_err(StartError::Web)?;
         let outbound = metrics.within(|| outbound(settings, Ourselves::listening_on(&addresses)))?;
         let memory = MemoryBudget::new(settings.delivery.max_memory);
         let station = metrics.within(|| station(settings, keys, &store, &outbound, &memory));
@@ -121,7 +129,9 @@ impl Daemon {
         let upkeep = tokio::spawn(upkeep(store.clone(), metrics.clone(), keeping.clone()));
         let listening = (accepting.clone(), serving.abort_handle());
         let status = DaemonStatus::new(metrics, store.clone(), outbound.clone(), gate, listening);
-        let http = http.map(|bound| bound.serve(Arc::new(status)));
+        let http = http.map(|bound| bound.serve(api::router(Arc::new(status)), Room::FOR_ADMINS));
+        let published = Arc::new(Published::new(store.clone()));
+        let web = web.map(|bound| bound.serve(api::web::router(published), Room::FOR_STRANGERS));
         Ok(Self {
             addresses,
             store,
@@ -133,6 +143,7 @@ impl Daemon {
             keeping,
             upkeep,
             http,
+            web,
         })
     }
 
@@ -145,7 +156,13 @@ impl Daemon {
     /// Where it answers HTTP, if it does.
     #[must_use]
     pub fn http_address(&self) -> Option<SocketAddr> {
-        self.http.as_ref().and_then(|http| http.address)
+        self.http.as_ref().and_then(|http| http.addresses.first().copied())
+    }
+
+    /// Where it answers strangers over HTTP.
+    #[must_use]
+    pub fn web_addresses(&self) -> &[SocketAddr] {
+        self.web.as_ref().map_or(&[], |web| &web.addresses)
     }
 
     /// Its database.
@@ -162,6 +179,7 @@ impl Daemon {
             _ = &mut self.scheduling => "scheduler of the queue",
             _ = &mut self.upkeep => "upkeep of the database",
             () = http_broken(self.http.as_mut()) => "HTTP listener",
+            () = http_broken(self.web.as_mut()) => "HTTP listener for strangers",
         }
     }
 
@@ -178,11 +196,15 @@ impl Daemon {
         self.outbound.close().await;
         self.keeping.cancel();
         ended("upkeep of the database", self.upkeep).await;
-        if let Some(http) = self.http {
+        for http in [self.web, self.http].into_iter().flatten() {
             http.stop().await;
         }
         self.store.close().await;
     }
+}
+
+fn bind(addresses: &[SocketAddr]) -> Result<Option<Bound>, BindError> {
+    if addresses.is_empty() { Ok(None) } else { Bound::bind(addresses).map(Some) }
 }
 
 async fn http_broken(http: Option<&mut Http>) {

@@ -1,4 +1,5 @@
-//! HTTP for admins: accepts on `api.listen`, and answers from what the daemon knows of itself.
+//! HTTP listeners: one for admins on `api.listen`, one for strangers on `web.listen`. Each has its own paths and its own
+//! room, so that strangers can neither reach what is for admins nor take its place.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -12,42 +13,50 @@ use tokio_util::sync::CancellationToken;
 use crate::api;
 use crate::net::listener::{BindError, Drained, Ends, Limits, Listener, Overload, Protocol, Slot};
 
-use super::status::DaemonStatus;
+/// Connections at a time, and from one address.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Room {
+    total: usize,
+    per_address: usize,
+}
 
-/// Connections at a time, and from one address: a few that look in often, not the world.
-const MAX_CONNECTIONS: usize = 128;
-const MAX_CONNECTIONS_PER_IP: usize = 64;
+impl Room {
+    /// A few that look in often, not the world.
+    pub(super) const FOR_ADMINS: Self = Self { total: 128, per_address: 64 };
+    /// The world, which asks now and then. All of it may come through one proxy.
+    pub(super) const FOR_STRANGERS: Self = Self { total: 512, per_address: 256 };
+}
+
 /// How long answers under way may take at the end.
 const SHUTDOWN_DEADLINE: Duration = Duration::from_secs(10);
 
-/// The address of `api.listen`, taken and not yet served.
+/// Addresses that are taken and not yet served.
 #[derive(Debug)]
 pub(super) struct Bound(Listener);
 
 impl Bound {
-    pub(super) fn bind(address: SocketAddr) -> Result<Self, BindError> {
-        Listener::bind(&[address]).map(Self)
+    pub(super) fn bind(addresses: &[SocketAddr]) -> Result<Self, BindError> {
+        Listener::bind(addresses).map(Self)
     }
 
     /// Serves until [`Http::stop`].
-    pub(super) fn serve(self, status: Arc<DaemonStatus>) -> Http {
+    pub(super) fn serve(self, router: Router, room: Room) -> Http {
         let Self(listener) = self;
-        let (address, stopping) = (listener.addresses().first().copied(), CancellationToken::new());
+        let (addresses, stopping) = (listener.addresses().to_vec(), CancellationToken::new());
         let limits = Limits {
-            max_connections: MAX_CONNECTIONS,
-            max_connections_per_ip: MAX_CONNECTIONS_PER_IP,
+            max_connections: room.total,
+            max_connections_per_ip: room.per_address,
             shutdown_deadline: SHUTDOWN_DEADLINE,
         };
-        let door = Arc::new(Door { router: api::router(status) });
-        let serving = tokio::spawn(listener.run(door, limits, stopping.clone()));
-        Http { address, stopping, serving }
+        let serving = tokio::spawn(listener.run(Arc::new(Door { router }), limits, stopping.clone()));
+        Http { addresses, stopping, serving }
     }
 }
 
 /// HTTP that is being served.
 #[derive(Debug)]
 pub(super) struct Http {
-    pub(super) address: Option<SocketAddr>,
+    pub(super) addresses: Vec<SocketAddr>,
     stopping: CancellationToken,
     serving: JoinHandle<Drained>,
 }
@@ -80,3 +89,6 @@ impl Protocol for Door {
         api::TOO_MANY.to_vec()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,6 +5,7 @@ pub mod database;
 mod descriptors;
 mod http;
 pub mod master_key;
+mod published;
 mod status;
 pub mod surroundings;
 mod tasks;

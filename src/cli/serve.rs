@@ -45,6 +45,9 @@ fn announce(settings: &Settings, daemon: &Daemon) {
     if let Some(address) = daemon.http_address() {
         tracing::info!(%address, "answering HTTP: /healthz, /readyz, /metrics");
     }
+    for address in daemon.web_addresses() {
+        tracing::info!(%address, "answering strangers over HTTP: certificates of aliases (WKD)");
+    }
 }
 
 /// What starts all the same, but should not stay so.
@@ -69,7 +72,7 @@ impl From<StartError> for Failure {
             StartError::MasterKey(_) | StartError::Loop(_) | StartError::Dns(_) => {
                 Self::Setup(error.to_string())
             }
-            StartError::Bind(_) | StartError::Http(_) | StartError::Tls(_) => {
+            StartError::Bind(_) | StartError::Http(_) | StartError::Web(_) | StartError::Tls(_) => {
                 Self::Refused(error.to_string())
             }
         }

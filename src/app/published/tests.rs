@@ -1,0 +1,147 @@
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use sequoia_openpgp::Cert;
+use sequoia_openpgp::cert::CertBuilder;
+use sequoia_openpgp::parse::Parse as _;
+use sequoia_openpgp::serialize::SerializeInto as _;
+
+use super::*;
+use crate::relay::alias::{AliasId, CatchAll, Contact, DomainId};
+use crate::relay::openpgp::Fingerprint;
+use crate::relay::ports::{Counted, WantedContact};
+use crate::relay::testing;
+
+/// Knows the alias `shop@example.com` with these certificates, a reverse alias of it, and a catch-all at `example.net`.
+#[derive(Default)]
+struct Fake {
+    certificates: Vec<Certificate>,
+    asked: Mutex<Vec<String>>,
+}
+
+impl Directory for Fake {
+    async fn lookup(&self, address: &Address) -> Result<Lookup, Unavailable> {
+        self.asked.lock().push("lookup".to_owned());
+        let alias = Arc::new(testing::alias());
+        let (base, contact) = (address.without_tag(), testing::contact());
+        Ok(match address.domain().map(DomainName::as_str) {
+            Some("example.com") if base.as_ref().unwrap_or(address) == &alias.address => Lookup::Alias(alias),
+            Some("example.com") if *address == contact.reverse_alias => {
+                Lookup::ReverseAlias(alias, Arc::new(contact))
+            }
+            Some("example.com") => Lookup::Unknown,
+            Some("example.net") => Lookup::Creatable(Arc::new(CatchAll {
+                domain_id: DomainId(1),
+                account: alias.account,
+                domain: address.domain().unwrap().clone(),
+                mailbox: None,
+            })),
+            _ => Lookup::ForeignDomain,
+        })
+    }
+
+    async fn alias_with_id(&self, _: AliasId) -> Result<Option<Arc<Alias>>, Unavailable> {
+        Ok(None)
+    }
+
+    async fn find_contact(&self, _: AliasId, _: &Address) -> Result<Option<Contact>, Unavailable> {
+        Ok(None)
+    }
+
+    async fn contacts(&self, _: &Alias, _: &[WantedContact]) -> Result<Vec<Contact>, Unavailable> {
+        Ok(Vec::new())
+    }
+
+    async fn create_alias(&self, _: &CatchAll, _: &Address) -> Result<Arc<Alias>, Unavailable> {
+        Err(Unavailable("nothing is made here".to_owned()))
+    }
+
+    async fn certificates(&self, account: AccountId, _: &Address) -> Result<Arc<[Certificate]>, Unavailable> {
+        self.asked.lock().push("certificates".to_owned());
+        Ok(if account == testing::alias().account {
+            self.certificates.clone().into()
+        } else {
+            Arc::default()
+        })
+    }
+
+    fn count(&self, _: AliasId, _: Counted) {}
+}
+
+fn certificate(origin: Origin, names: &[&str]) -> Certificate {
+    let builder = names.iter().fold(CertBuilder::new(), |builder, &name| builder.add_userid(name));
+    let cert = builder.add_transport_encryption_subkey().generate().unwrap().0;
+    let fingerprint = Fingerprint::parse(&cert.fingerprint().to_hex()).unwrap();
+    Certificate { fingerprint, data: cert.to_vec().unwrap().into(), origin }
+}
+
+async fn published(certificates: Vec<Certificate>, address: &str) -> Option<Vec<u8>> {
+    let fake = Fake { certificates, ..Fake::default() };
+    let answer = Published::new(fake).published(&address.parse().unwrap()).await;
+    answer.unwrap()
+}
+
+const SHOP: &str = "The Shop <shop@example.com>";
+
+#[tokio::test]
+async fn an_alias_shows_under_its_own_name_alone() {
+    let ours = certificate(Origin::Imported, &["Me <me@example.net>", SHOP]);
+    let fingerprint = ours.fingerprint.clone();
+    let file = published(vec![ours], "Shop@example.com").await.unwrap();
+    let shown = Cert::from_bytes(&file).unwrap();
+    let names: Vec<_> = shown.userids().map(|name| name.userid().to_string()).collect();
+    assert_eq!((shown.fingerprint().to_hex().as_str(), names), (fingerprint.as_str(), vec![SHOP.to_owned()]));
+}
+
+#[tokio::test]
+async fn only_what_was_imported_for_an_alias_is_published() {
+    let imported = || vec![certificate(Origin::Imported, &[SHOP])];
+    assert!(published(imported(), "shop@example.com").await.is_some());
+    for address in [
+        "shop+tag@example.com",
+        "nobody@example.com",
+        "jane_at_example_org.aaaaaaaaaaaaaaaa@example.com",
+        "shop@example.net",
+        "shop@example.org",
+    ] {
+        assert_eq!(published(imported(), address).await, None, "{address}");
+    }
+    for origin in [Origin::Wkd, Origin::Autocrypt { mutual: true }] {
+        assert_eq!(published(vec![certificate(origin, &[SHOP])], "shop@example.com").await, None);
+    }
+    let other = certificate(Origin::Imported, &["me@example.net"]);
+    assert_eq!(published(vec![other], "shop@example.com").await, None);
+    assert_eq!(published(vec![], "shop@example.com").await, None);
+}
+
+#[tokio::test]
+async fn a_name_that_shows_the_mailbox_is_not_published() {
+    let shows = certificate(Origin::Imported, &["Shop (ask ME@Example.net) <shop@example.com>"]);
+    assert_eq!(published(vec![shows], "shop@example.com").await, None);
+}
+
+#[tokio::test]
+async fn several_are_published_one_after_the_other() {
+    let two = vec![certificate(Origin::Imported, &[SHOP]), certificate(Origin::Imported, &[SHOP])];
+    let file = published(two.clone(), "shop@example.com").await.unwrap();
+    let shown = sequoia_openpgp::cert::CertParser::from_bytes(&file).unwrap();
+    let shown: Vec<_> = shown.map(|cert| cert.unwrap().fingerprint().to_hex()).collect();
+    assert_eq!(shown, two.iter().map(|one| one.fingerprint.as_str().to_owned()).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn nobody_costs_as_much_as_an_alias() {
+    for address in ["shop@example.com", "nobody@example.com", "shop@example.org"] {
+        let published = Published::new(Fake::default());
+        assert_eq!(published.published(&address.parse().unwrap()).await.unwrap(), None);
+        assert_eq!(*published.0.asked.lock(), ["lookup", "certificates"], "{address}");
+    }
+}
+
+#[tokio::test]
+async fn our_domains_are_known() {
+    let published = Published::new(Fake::default());
+    for (domain, expected) in [("example.com", true), ("example.net", true), ("example.org", false)] {
+        assert_eq!(published.is_ours(&domain.parse().unwrap()).await.unwrap(), expected, "{domain}");
+    }
+}
