@@ -15,6 +15,9 @@ use crate::net::listener::{BindError, Drained, Ends, Limits, Listener};
 use crate::net::smarthost::HostName;
 use crate::net::smtp_in::{Service, SmtpIn, Times};
 use crate::net::smtp_out::{self, Ourselves, Outbound};
+use crate::net::tls::Connectors;
+use crate::net::wkd::finder::Finder;
+use crate::net::wkd::{self, Wkd};
 use crate::pgp;
 use crate::queue::memory::MemoryBudget;
 use crate::queue::meters::RecipientMeters;
@@ -76,9 +79,12 @@ pub enum StartError {
     /// Name resolution.
     #[error("dns.servers: {0}")]
     Dns(#[from] DnsSetupError),
-    /// The roots that a smarthost is verified with.
-    #[error("TLS to the smarthost: {0} (on Debian, install ca-certificates)")]
+    /// The roots that smarthosts and directories are verified with.
+    #[error("TLS: {0} (on Debian, install ca-certificates)")]
     Tls(#[from] rustls::Error),
+    /// The client for Web Key Directories.
+    #[error("pgp.wkd: {0}")]
+    Wkd(#[from] wkd::SetupError),
 }
 
 /// A daemon that runs until it is stopped.
@@ -117,9 +123,11 @@ impl Daemon {
         let addresses = listener.addresses().to_vec();
         let http = bind(settings.api_listen.as_slice()).map_err(StartError::Http)?;
         let web = bind(&settings.web_listen).map_err(StartError::Web)?;
-        let outbound = metrics.within(|| outbound(settings, Ourselves::listening_on(&addresses)))?;
+        let dns = Dns::new(&settings.dns_servers)?;
+        let directories = settings.pgp.wkd.then(|| directories(dns.clone())).transpose()?;
+        let outbound = metrics.within(|| outbound(settings, dns, Ourselves::listening_on(&addresses)))?;
         let memory = MemoryBudget::new(settings.delivery.max_memory);
-        let station = metrics.within(|| station(settings, keys, &store, &outbound, &memory));
+        let station = metrics.within(|| station(settings, keys, &store, &outbound, &memory, directories));
         let (scheduler, scheduling) = Scheduler::start(Arc::clone(&station));
         let gate = Arc::clone(station.gate());
         let intake = Intake::new(station, scheduler.clone());
@@ -231,6 +239,7 @@ fn station(
     store: &Store,
     outbound: &Outbound,
     memory: &Arc<MemoryBudget>,
+    discovery: Option<Directories>,
 ) -> Arc<Station<Real>> {
     let redactor = Redactor::new(&keys, settings.telemetry.redact);
     let patience = PATIENCE.max(settings.delivery.direct_timeout);
@@ -244,7 +253,7 @@ fn station(
         patient: outbound.with_budget(patience),
         openpgp: pgp::Engine::new(settings.pgp.hide_subject),
         keywatch: store.clone(),
-        discovery: crate::queue::StubPgp,
+        discovery,
         surroundings: System,
         memory: Arc::clone(memory),
     })
@@ -267,14 +276,19 @@ fn policy(settings: &Settings, patience: Duration) -> Policy {
     }
 }
 
-fn outbound(settings: &Settings, ourselves: Ourselves) -> Result<Outbound, StartError> {
+fn directories(dns: Dns) -> Result<Directories, StartError> {
+    let wkd = Wkd::new(wkd::Options::public(dns, Connectors::with_system_roots()?))?;
+    Ok(Finder::new(wkd, pgp::Engine::new(false), System))
+}
+
+fn outbound(settings: &Settings, dns: Dns, ourselves: Ourselves) -> Result<Outbound, StartError> {
     refuse_loop(settings, &ourselves)?;
     Ok(Outbound::new(smtp_out::Options {
         hostname: settings.hostname.clone(),
         ourselves,
         smarthost: settings.delivery.smarthost.clone(),
         port: SMTP_PORT,
-        dns: Dns::new(&settings.dns_servers)?,
+        dns,
         budget: settings.delivery.direct_timeout,
         after_dot: smtp_out::AFTER_DOT,
     })?)
@@ -307,6 +321,9 @@ fn limits(settings: &Settings) -> Limits {
     }
 }
 
+/// Where certificates of contacts are looked for.
+type Directories = Finder<Wkd, pgp::Engine, System>;
+
 /// What stands behind the ports.
 #[derive(Debug)]
 struct Real;
@@ -318,7 +335,7 @@ impl Ports for Real {
     type Surroundings = System;
     type OpenPgp = pgp::Engine;
     type KeyWatch = Store;
-    type KeyDiscovery = crate::queue::StubPgp;
+    type KeyDiscovery = Option<Directories>;
 }
 
 /// Where the sessions meet the business.

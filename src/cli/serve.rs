@@ -72,9 +72,11 @@ impl From<StartError> for Failure {
             StartError::MasterKey(_) | StartError::Loop(_) | StartError::Dns(_) => {
                 Self::Setup(error.to_string())
             }
-            StartError::Bind(_) | StartError::Http(_) | StartError::Web(_) | StartError::Tls(_) => {
-                Self::Refused(error.to_string())
-            }
+            StartError::Bind(_)
+            | StartError::Http(_)
+            | StartError::Web(_)
+            | StartError::Tls(_)
+            | StartError::Wkd(_) => Self::Refused(error.to_string()),
         }
     }
 }

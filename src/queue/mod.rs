@@ -33,5 +33,3 @@ pub use gate::Gate;
 pub use intake::{Client, Intake};
 pub use scheduler::Scheduler;
 pub use station::{Mode, Parts, Policy, Ports, Station};
-mod stub;
-pub use stub::StubPgp;
