@@ -1,4 +1,6 @@
-//! The commands on accounts, domains, mailboxes, aliases and contacts, over any [`Registry`].
+//! The commands on accounts, domains, mailboxes, aliases, contacts and certificates, over any [`Registry`].
+
+mod keys;
 
 use std::io::Write;
 
@@ -8,7 +10,7 @@ use crate::admin::records::{AccountChange, AliasChange, MailboxChange, Page};
 use crate::admin::{Registry, RegistryError, contacts};
 use crate::mail::Timestamp;
 use crate::relay::alias::AccountId;
-use crate::relay::ports::Surroundings;
+use crate::relay::ports::{OpenPgp, Surroundings};
 
 use super::arguments::{
     AccountCommand, AccountOptions, AdminCommand, AliasAdd, AliasCommand, AliasOptions, ContactCommand,
@@ -24,30 +26,33 @@ type Done = Result<(), Failure>;
 ///
 /// # Errors
 /// What the registry says, or that the answer cannot be printed.
-pub async fn run<R: Registry, S: Surroundings, W: Write>(
+pub async fn run<R: Registry, P: OpenPgp, S: Surroundings, W: Write>(
     command: AdminCommand,
     registry: &R,
+    openpgp: &P,
     surroundings: &S,
     out: &mut W,
 ) -> Done {
-    let mut desk = Desk { registry, surroundings, out };
+    let mut desk = Desk { registry, openpgp, surroundings, out };
     match command {
         AdminCommand::Account(command) => desk.account(command).await,
         AdminCommand::Domain(command) => desk.domain(command).await,
         AdminCommand::Mailbox(command) => desk.mailbox(command).await,
         AdminCommand::Alias(command) => desk.alias(command).await,
         AdminCommand::Contact(command) => desk.contact(command).await,
+        AdminCommand::Key(command) => desk.key(command).await,
     }
 }
 
 /// Where commands are done.
-struct Desk<'a, R, S, W> {
+struct Desk<'a, R, P, S, W> {
     registry: &'a R,
+    openpgp: &'a P,
     surroundings: &'a S,
     out: &'a mut W,
 }
 
-impl<R: Registry, S: Surroundings, W: Write> Desk<'_, R, S, W> {
+impl<R: Registry, P: OpenPgp, S: Surroundings, W: Write> Desk<'_, R, P, S, W> {
     async fn account(&mut self, command: AccountCommand) -> Done {
         match command {
             AccountCommand::Add { name, form } => {
@@ -94,7 +99,11 @@ impl<R: Registry, S: Surroundings, W: Write> Desk<'_, R, S, W> {
 
     async fn mailbox(&mut self, command: MailboxCommand) -> Done {
         match command {
-            MailboxCommand::Add { address, unverified, owner, form } => {
+            MailboxCommand::Add { address, unverified, pgp_key: Some(file), owner, form } => {
+                let id = self.id(&owner).await?;
+                self.add_mailbox_with_keys((id, &address), !unverified, &file, form).await
+            }
+            MailboxCommand::Add { address, unverified, pgp_key: None, owner, form } => {
                 let (id, now) = (self.id(&owner).await?, self.surroundings.now());
                 let added = self.registry.add_mailbox(id, &address, !unverified, now).await?;
                 self.print(form, &added)

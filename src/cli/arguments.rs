@@ -2,6 +2,7 @@
 
 #![expect(missing_docs, reason = "what a flattened field is stands at its type")]
 
+mod keys;
 mod queue;
 
 use std::path::PathBuf;
@@ -16,6 +17,7 @@ use crate::relay::alias::{Mode, NameFormat, Refusal};
 
 use super::expiry::Expiry;
 
+pub use keys::KeyCommand;
 pub use queue::{Deliveries, QueueCommand};
 
 /// An email-alias relay: mail for your aliases reaches your mailbox, and your replies leave as the alias.
@@ -90,6 +92,9 @@ pub enum AdminCommand {
     /// Contacts of an alias, and their reverse aliases
     #[command(subcommand)]
     Contact(ContactCommand),
+    /// OpenPGP certificates (public keys): mail is encrypted to them
+    #[command(subcommand)]
+    Key(KeyCommand),
 }
 
 /// Whose things are meant.
@@ -214,6 +219,9 @@ pub enum MailboxCommand {
         /// It gets no mail until it is verified
         #[arg(long)]
         unverified: bool,
+        /// Encrypt everything that goes to it with the OpenPGP certificates of this file ("-": standard input)
+        #[arg(long, value_name = "FILE")]
+        pgp_key: Option<PathBuf>,
         #[command(flatten)]
         owner: Owner,
         #[command(flatten)]

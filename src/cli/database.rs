@@ -5,6 +5,7 @@ use std::io::Write;
 use crate::app::database::{self, DatabaseError, Migrate};
 use crate::app::surroundings::System;
 use crate::config::Settings;
+use crate::pgp::Engine;
 use crate::store::{Meters, StoreError};
 
 use super::administer;
@@ -22,7 +23,9 @@ pub async fn administer<W: Write>(
 ) -> Result<(), Failure> {
     let store =
         database::open(&settings.database, Migrate::OnlySqlite, Meters::default()).await.map_err(failure)?;
-    let done = administer::run(command, &store, &System, out).await;
+    // What it says of subjects does not matter here: nothing is encrypted.
+    let openpgp = Engine::new(true);
+    let done = administer::run(command, &store, &openpgp, &System, out).await;
     store.close().await;
     done
 }

@@ -8,6 +8,7 @@ use crate::admin::local_part::Kind;
 use crate::mail::{Address, DomainName, Timestamp};
 use crate::queue::inspect::Standing;
 use crate::relay::alias::{Mode, NameFormat, Refusal};
+use crate::relay::openpgp::Fingerprint;
 
 use super::arguments::*;
 use super::expiry::Expiry;
@@ -144,8 +145,12 @@ fn domains_are_managed() {
 #[test]
 fn mailboxes_are_managed() {
     let jane = || address("jane@example.net");
-    let add =
-        |unverified, owner, form| mailboxes(MailboxCommand::Add { address: jane(), unverified, owner, form });
+    let add = |unverified, owner, form| {
+        mailboxes(MailboxCommand::Add { address: jane(), unverified, pgp_key: None, owner, form })
+    };
+    let pgp_key = Some(PathBuf::from("jane.asc"));
+    let encrypted =
+        MailboxCommand::Add { address: jane(), unverified: false, pgp_key, owner: owner(), form: PLAIN };
     let set =
         |change| mailboxes(MailboxCommand::Set { address: jane(), change, owner: owner(), form: PLAIN });
     let with = |change: fn(&mut MailboxOptions)| {
@@ -156,6 +161,7 @@ fn mailboxes_are_managed() {
     check(vec![
         ("mailbox add jane@example.net", add(false, owner(), PLAIN)),
         ("mailbox add jane@example.net --unverified --account shop --json", add(true, shop(), JSON)),
+        ("mailbox add jane@example.net --pgp-key jane.asc", mailboxes(encrypted)),
         ("mailbox list --account shop", mailboxes(MailboxCommand::List { owner: shop(), form: PLAIN })),
         ("mailbox set jane@example.net --verified", with(|o| o.verified = true)),
         ("mailbox set jane@example.net --unverified", with(|o| o.unverified = true)),
@@ -166,6 +172,31 @@ fn mailboxes_are_managed() {
             mailboxes(MailboxCommand::Remove { address: jane(), owner: owner() }),
         ),
     ]);
+}
+
+#[test]
+fn certificates_are_managed() {
+    let keys = |command| Command::Admin(AdminCommand::Key(command));
+    let import = |file: &str, owner, form| {
+        let (mailbox, file) = (address("jane@example.net"), PathBuf::from(file));
+        keys(KeyCommand::Import { mailbox, file, owner, form })
+    };
+    let list = |address, owner, form| keys(KeyCommand::List { address, owner, form });
+    let fingerprint = || Fingerprint::parse(&"A".repeat(40)).unwrap();
+    let remove = |address, owner| keys(KeyCommand::Remove { fingerprint: fingerprint(), address, owner });
+    let digits = "a".repeat(40);
+    let bob = || Some(address("bob@example.org"));
+    check(vec![
+        ("key import jane@example.net jane.asc", import("jane.asc", owner(), PLAIN)),
+        ("key import jane@example.net - --account shop --json", import("-", shop(), JSON)),
+        ("key list", list(None, owner(), PLAIN)),
+        ("key list bob@example.org --account shop --json", list(bob(), shop(), JSON)),
+        (&format!("key remove {digits}"), remove(None, owner())),
+        (&format!("key remove {digits} --address bob@example.org --account shop"), remove(bob(), shop())),
+    ]);
+    let spaced = format!("{0} {0} {0} {0} {0}  {0} {0} {0} {0} {0}", "aaAA");
+    let parsed = Arguments::try_parse_from(["aliasd", "key", "remove", &spaced]).unwrap();
+    assert_eq!(parsed.command, remove(None, owner()));
 }
 
 fn plain_add() -> AliasAdd {
@@ -349,6 +380,10 @@ fn what_makes_no_sense_is_refused() {
         "aliasd alias set shop@example.com --name Jane --no-name",
         "aliasd alias set shop@example.com --pin --unpin",
         "aliasd contact add shop@example.com",
+        "aliasd key import jane@example.net",
+        "aliasd key import jane jane.asc",
+        "aliasd key remove",
+        "aliasd key remove 0123456789ABCDEF",
         "aliasd queue",
         "aliasd queue list --state frozen",
         "aliasd queue list --limit 0",

@@ -1,6 +1,6 @@
 //! What people see of each record.
 
-use crate::admin::records::{Account, Alias, Contact, Domain, Mailbox};
+use crate::admin::records::{Account, Alias, Contact, Domain, Holder, Key, KeyOrigin, Mailbox};
 use crate::mail::Timestamp;
 use crate::relay::alias::{Mode, NameFormat, Refusal};
 
@@ -67,10 +67,11 @@ impl View for Domain {
 }
 
 impl View for Mailbox {
-    const COLUMNS: &'static [&'static str] = &["mailbox", "verified", "paused"];
+    const COLUMNS: &'static [&'static str] = &["mailbox", "verified", "paused", "encrypted"];
 
     fn row(&self) -> Vec<String> {
-        vec![self.address.clone(), yes(self.verified), yes(self.paused)]
+        let encrypted = self.pgp_fingerprint.is_some();
+        vec![self.address.clone(), yes(self.verified), yes(self.paused), yes(encrypted)]
     }
 
     fn details(&self) -> Vec<(&'static str, String)> {
@@ -79,6 +80,7 @@ impl View for Mailbox {
             ("mailbox", self.address.clone()),
             ("verified", yes(self.verified)),
             ("paused", yes(self.paused)),
+            ("encrypted to", or_dash(self.pgp_fingerprint.as_deref())),
             ("created", self.created_at.to_rfc3339()),
         ]
     }
@@ -151,6 +153,50 @@ impl View for Contact {
             ("blocked", yes(self.blocked)),
             ("created", self.created_at.to_rfc3339()),
         ]
+    }
+}
+
+impl View for Key {
+    const COLUMNS: &'static [&'static str] = &["address", "of", "fingerprint", "origin", "expires"];
+
+    fn row(&self) -> Vec<String> {
+        vec![
+            self.address.clone(),
+            holder(self).to_owned(),
+            self.fingerprint.to_string(),
+            origin(self).to_owned(),
+            or_dash(self.expires_at.map(Timestamp::to_rfc3339).as_deref()),
+        ]
+    }
+
+    fn details(&self) -> Vec<(&'static str, String)> {
+        let mut details = vec![
+            ("id", self.id.to_string()),
+            ("address", self.address.clone()),
+            ("of", holder(self).to_owned()),
+            ("fingerprint", self.fingerprint.to_string()),
+            ("origin", origin(self).to_owned()),
+            ("expires", or_dash(self.expires_at.map(Timestamp::to_rfc3339).as_deref())),
+            ("created", self.created_at.to_rfc3339()),
+        ];
+        details.extend(self.mutual.map(|mutual| ("wants encryption", yes(mutual))));
+        details
+    }
+}
+
+fn holder(key: &Key) -> &'static str {
+    match key.holder {
+        Holder::Mailbox => "mailbox",
+        Holder::Alias => "alias",
+        Holder::Contact => "contact",
+    }
+}
+
+fn origin(key: &Key) -> &'static str {
+    match key.origin {
+        KeyOrigin::Imported => "imported",
+        KeyOrigin::Wkd => "wkd",
+        KeyOrigin::Autocrypt => "autocrypt",
     }
 }
 

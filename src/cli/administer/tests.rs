@@ -1,7 +1,7 @@
 use clap::Parser;
 use serde_json::Value;
 
-use crate::admin::fake::{Clockwork, Fake};
+use crate::admin::fake::{Clockwork, Fake, FakePgp};
 use crate::cli::arguments::{Arguments, Command};
 
 use super::*;
@@ -26,7 +26,7 @@ impl Shell {
         let arguments = Arguments::try_parse_from(format!("aliasd {line}").split(' ')).unwrap();
         let Command::Admin(command) = arguments.command else { panic!("{line}") };
         let mut out = Vec::new();
-        run(command, &self.registry, &self.surroundings, &mut out).await?;
+        run(command, &self.registry, &FakePgp, &self.surroundings, &mut out).await?;
         Ok(String::from_utf8(out).unwrap())
     }
 
@@ -105,6 +105,7 @@ async fn every_list_is_an_object_with_items() {
         ("alias list", 1),
         ("alias list --search nothing", 0),
         ("contact list shop@example.com", 0),
+        ("key list", 0),
     ] {
         let list = shell.json(line).await;
         assert_eq!(keys(&list), ["items"], "{line}");
@@ -120,6 +121,8 @@ async fn an_empty_list_says_what_to_type() {
         ("mailbox list", "aliasd mailbox add "),
         ("alias list", "aliasd alias add "),
         ("alias list --search x", "no alias has this"),
+        ("key list", "aliasd key import "),
+        ("key list bob@example.org", "aliasd key import bob@example.org "),
     ] {
         let text = shell.says(line).await;
         assert!(text.contains(part), "{text}");
@@ -239,4 +242,72 @@ async fn random_aliases_look_as_asked() {
         let local = alias["address"].as_str().unwrap().strip_suffix("@example.com").unwrap();
         assert!(length.contains(&local.len()), "{local}");
     }
+}
+
+/// A file with certificates as [`FakePgp`] reads them, and its path.
+fn file(content: &str) -> (tempfile::TempDir, String) {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("keys.asc");
+    std::fs::write(&path, content).unwrap();
+    (directory, path.to_str().unwrap().to_owned())
+}
+
+#[tokio::test]
+async fn certificates_are_imported_listed_and_removed() {
+    let shell = Shell::furnished().await;
+    let (_directory, path) = file("A jane@example.net\nB j@example.org");
+    let text = shell.says(&format!("key import jane@example.net {path}")).await;
+    assert_eq!(text.matches("of:           mailbox\n").count(), 2, "{text}");
+    assert!(text.ends_with("does not name jane@example.net, but j@example.org\n"), "{text}");
+    let lines = shell.says("key list jane@example.net").await;
+    let lines: Vec<_> = lines.lines().collect();
+    let fingerprint = "A".repeat(40);
+    assert_eq!(lines[1], format!("jane@example.net  mailbox  {fingerprint}  imported  -"));
+    assert_eq!(lines.len(), 3);
+    assert_eq!(shell.says("key list bob@example.org").await.lines().count(), 1);
+
+    let removed = shell.says(&format!("key remove {fingerprint}")).await;
+    assert_eq!(removed, format!("removed key {fingerprint} of jane@example.net\n"));
+    let last = "B".repeat(40);
+    let removed = shell.says(&format!("key remove {last} --address jane@example.net")).await;
+    assert!(removed.ends_with("mail to jane@example.net is NOT encrypted from now on\n"), "{removed}");
+    assert!(shell.refuses(&format!("key remove {last}")).await.starts_with("there is no key"));
+}
+
+#[tokio::test]
+async fn an_imported_certificate_is_an_object_on_one_line() {
+    let shell = Shell::furnished().await;
+    let (_directory, path) = file("A j@example.org");
+    let key = shell.json(&format!("key import jane@example.net {path}")).await;
+    assert_eq!(keys(&key), ["address", "created_at", "expires_at", "fingerprint", "holder", "id", "origin"]);
+    assert_eq!((&key["holder"], &key["origin"]), (&Value::from("mailbox"), &Value::from("imported")));
+    assert_eq!(key["expires_at"], Value::Null);
+}
+
+#[tokio::test]
+async fn a_mailbox_is_added_with_its_certificate() {
+    let shell = Shell::furnished().await;
+    let (_directory, path) = file("A work@example.org");
+    let mailbox = shell.json(&format!("mailbox add work@example.org --pgp-key {path}")).await;
+    assert_eq!(mailbox["pgp_fingerprint"], Value::from("A".repeat(40)));
+    let (_other, useless) = file("old work2@example.org");
+    let refused = shell.refuses(&format!("mailbox add work2@example.org --pgp-key {useless}")).await;
+    assert!(refused.contains("has expired"), "{refused}");
+    let refused = shell.refuses("mailbox add work2@example.org --pgp-key no-such-file.asc").await;
+    assert!(refused.starts_with("cannot read no-such-file.asc: "), "{refused}");
+    assert_eq!(shell.json("mailbox list").await["items"].as_array().unwrap().len(), 2);
+}
+
+#[tokio::test]
+async fn a_file_that_cannot_be_taken_is_refused_with_the_reason() {
+    let shell = Shell::furnished().await;
+    let (directory, path) = file("A mallory@example.org");
+    let refused = shell.refuses(&format!("key import bob@example.org {path}")).await;
+    assert!(refused.contains("names bob@example.org, only mallory@example.org"), "{refused}");
+    let refused = shell.refuses(&format!("key import jane@example.net {}", directory.path().display())).await;
+    assert!(refused.starts_with("cannot read "), "{refused}");
+    let (_huge, path) = file(&"x".repeat(2 << 20));
+    let refused = shell.refuses(&format!("key import jane@example.net {path}")).await;
+    assert!(refused.contains("larger than"), "{refused}");
+    assert_eq!(shell.says("key list").await.lines().count(), 1);
 }
