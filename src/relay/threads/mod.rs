@@ -5,7 +5,8 @@
 //! program finds its own ids again. There is no table that says whose an id is. A reply knows by three things:
 //!
 //! 1. It *names* a mailbox of the alias: the domain or the local part is a word in it, at any place.
-//! 2. Its right side is known in a local network only (`macbook.local`), and so is that of the reply's own `Message-ID`.
+//! 2. Its right side means something in a local network only (`janes-macbook.local`). In a reply without `References`, where
+//!    the next point cannot help, it must be that of the reply's own `Message-ID` as well.
 //! 3. The forward has left a *companion* in `References`, which the owner's program copied into its answer (RFC 5322,
 //!    section 3.6.4). A companion stands directly before the id that it belongs to, and is one of
 //!    - the sealed form of an id of the owner's: this id is ours, although it names no mailbox (`<x@mail.example.org>` of a
@@ -42,8 +43,8 @@
 //!
 //! - A program that sends no `References`, or trims them between an id and its companion, loses what the companion said:
 //!   the id is judged by 1 and 2 alone.
-//! - The owner answers a message of its own before anybody else has, with ids that name no mailbox and are not of a local
-//!   network: nothing tells that the first id is the owner's, and it stays in clear. Once somebody has answered, 3 does.
+//! - The owner answers a message of the owner's own, whose id names no mailbox and is not of a local network
+//!   (`<x@mail.example.org>`): nothing tells whose it is, and it stays in clear.
 //! - The owner's thread loses links to ids longer than [`super::ids::LONGEST_SEALED`], and to those with octets beyond
 //!   ASCII when the answer came without SMTPUTF8 (RFC 6531).
 //! - What an older master key has sealed opens, but an id that no companion stands before is sealed under the new one.

@@ -15,6 +15,8 @@ pub struct Outward<'a> {
     names: Names,
     /// The right side of the reply's own id, if it is of a local network.
     own_side: Option<String>,
+    /// There are ids in `References`, and so would be the marks of those that have one.
+    has_references: bool,
     /// The owner's ids that stand beside their sealed form, and that form.
     sealed: HashMap<Vec<u8>, String>,
     /// Marks of ids that are not the owner's.
@@ -26,14 +28,16 @@ impl<'a> Outward<'a> {
     #[must_use]
     pub fn of(message: &Message, ids: Ids<'a>) -> Self {
         let own = Chain::read(message, "Message-ID");
+        let references = Chain::read(message, "References");
         let mut outward = Self {
             ids,
             names: Names::of(ids.alias()),
             own_side: own.ids.first().and_then(|id| private_side(id)),
+            has_references: !references.ids.is_empty(),
             sealed: HashMap::new(),
             marks: HashSet::new(),
         };
-        for chain in [Chain::read(message, "References"), Chain::read(message, "In-Reply-To")] {
+        for chain in [references, Chain::read(message, "In-Reply-To")] {
             chain.ids.iter().for_each(|id| outward.learn(id));
         }
         outward
@@ -60,8 +64,12 @@ impl<'a> Outward<'a> {
     }
 
     fn may_be_ours(&self, id: &[u8]) -> bool {
-        let is_like_own = self.own_side.is_some() && private_side(id) == self.own_side;
-        !self.ids.is_at_alias(id) && (self.names.are_in(id) || is_like_own)
+        !self.ids.is_at_alias(id) && (self.names.are_in(id) || self.is_of_own_network(id))
+    }
+
+    fn is_of_own_network(&self, id: &[u8]) -> bool {
+        let side = private_side(id);
+        side.is_some() && (self.has_references || side == self.own_side)
     }
 
     fn is_marked(&self, id: &[u8]) -> bool {

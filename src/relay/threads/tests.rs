@@ -140,9 +140,15 @@ fn a_reply_shows_no_id_of_the_owners() {
         "<c1@example.org>".to_owned(),
         seal(&alias, "<1@mail.example.net>"),
         seal(&alias, "<0@laptop.local>"),
-        "<7@other.local>".to_owned(),
+        seal(&alias, "<7@other.local>"),
     ];
     assert_eq!(ids(&out, "References"), expected);
+
+    // Without `References` no mark could say that another machine is somebody else's.
+    for (parent, expected) in [("<7@other.local>", "<7@other.local>"), ("<0@laptop.local>", &expected[2])] {
+        let out = replied(&alias, &message(&format!("Message-ID: {own}\r\nIn-Reply-To: {parent}\r\n")));
+        assert_eq!(value(&out, "In-Reply-To"), expected);
+    }
 }
 
 #[test]
