@@ -39,3 +39,4 @@ mod reports;
 #[path = "../support/mod.rs"]
 #[expect(dead_code, reason = "the tests of durability use the rest of it")]
 mod support;
+mod threads;

@@ -12,6 +12,7 @@ pub mod postfix;
 pub mod process;
 pub mod report;
 pub mod sink;
+pub mod threading;
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::sync::atomic::{AtomicU16, Ordering};
