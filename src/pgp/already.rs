@@ -215,3 +215,6 @@ fn has_plain_head(part: &Message) -> bool {
         && head.ends_with(b"\r\n\r\n")
         && part.fields().iter().all(|field| part.name(field).is_some_and(is_mime))
 }
+
+#[cfg(test)]
+mod tests;

@@ -139,3 +139,45 @@ const fn crc_table() -> [u32; 256] {
     }
     table
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Write};
+
+    use proptest::prelude::*;
+    use sequoia_openpgp::armor::{Kind, Reader, ReaderMode, Writer};
+
+    use super::*;
+
+    fn armored(pieces: &[&[u8]], checksum: Checksum) -> Vec<u8> {
+        let mut buffer = Vec::new();
+        let mut armor = Armor::begin(&mut buffer, checksum).unwrap();
+        for piece in pieces {
+            armor.write_all(piece).unwrap();
+        }
+        armor.finish();
+        buffer
+    }
+
+    proptest! {
+        #[test]
+        fn it_is_what_sequoia_writes_but_for_the_line_ends(pieces in prop::collection::vec(prop::collection::vec(any::<u8>(), 1..200), 1..8)) {
+            let pieces: Vec<&[u8]> = pieces.iter().map(Vec::as_slice).collect();
+            let mut writer = Writer::new(Vec::new(), Kind::Message).unwrap();
+            writer.write_all(&pieces.concat()).unwrap();
+            let expected = String::from_utf8(writer.finalize().unwrap()).unwrap().replace('\n', "\r\n");
+            let found = armored(&pieces, Checksum::Given);
+            prop_assert_eq!(std::str::from_utf8(&found).unwrap(), expected);
+            prop_assert!(found.len() <= armored_length(pieces.concat().len()));
+        }
+    }
+
+    #[test]
+    fn without_a_checksum_it_reads_as_well() {
+        let found = armored(&[b"Hello"], Checksum::Omitted);
+        assert_eq!(found, b"-----BEGIN PGP MESSAGE-----\r\n\r\nSGVsbG8=\r\n-----END PGP MESSAGE-----\r\n");
+        let mut data = Vec::new();
+        Reader::from_bytes(&found, ReaderMode::Tolerant(Some(Kind::Message))).read_to_end(&mut data).unwrap();
+        assert_eq!(data, b"Hello");
+    }
+}

@@ -29,13 +29,9 @@ pub(super) struct Parsed {
 
 #[derive(Debug, Default)]
 struct Generations {
-    young: Generation,
-    old: Generation,
-}
-
-#[derive(Debug, Default)]
-struct Generation {
-    certs: HashMap<Name, Arc<Cert>>,
+    young: HashMap<Name, Arc<Cert>>,
+    old: HashMap<Name, Arc<Cert>>,
+    /// Of the data that the young one was parsed from.
     octets: usize,
 }
 
@@ -57,20 +53,21 @@ impl Parsed {
 
 impl Generations {
     fn find(&mut self, name: &Name, octets: usize) -> Option<Arc<Cert>> {
-        if let Some(cert) = self.young.certs.get(name) {
+        if let Some(cert) = self.young.get(name) {
             return Some(Arc::clone(cert));
         }
-        let cert = self.old.certs.remove(name)?;
+        let cert = self.old.remove(name)?;
         self.insert(name.clone(), Arc::clone(&cert), octets);
         Some(cert)
     }
 
     fn insert(&mut self, name: Name, cert: Arc<Cert>, octets: usize) {
-        if self.young.certs.len() >= MAX_CERTIFICATES || self.young.octets + octets > MAX_OCTETS {
+        if self.young.len() >= MAX_CERTIFICATES || self.octets + octets > MAX_OCTETS {
             self.old = std::mem::take(&mut self.young);
+            self.octets = 0;
         }
-        if self.young.certs.insert(name, cert).is_none() {
-            self.young.octets += octets;
+        if self.young.insert(name, cert).is_none() {
+            self.octets += octets;
         }
     }
 }
@@ -91,5 +88,38 @@ fn parse(certificate: &Certificate) -> Result<Cert, Unusable> {
         Ok(cert)
     } else {
         Err(damaged("what is stored is another certificate"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{certificate, jane};
+    use super::*;
+
+    fn named(number: usize) -> Name {
+        (Fingerprint::parse(&format!("{number:040x}")).unwrap(), [0; SHA256_OUTPUT_LEN])
+    }
+
+    #[test]
+    fn a_certificate_is_parsed_once() {
+        let (parsed, certificate) = (Parsed::default(), certificate(&jane()));
+        let first = parsed.get(&certificate).unwrap();
+        assert!(Arc::ptr_eq(&first, &parsed.get(&certificate).unwrap()));
+    }
+
+    #[test]
+    fn what_is_used_stays_and_the_rest_is_bounded() {
+        let (mut generations, cert) = (Generations::default(), Arc::new(jane()));
+        for number in 0..3 * MAX_CERTIFICATES {
+            generations.insert(named(number), Arc::clone(&cert), 10);
+            assert!(generations.find(&named(0), 10).is_some(), "{number}");
+        }
+        assert!(generations.find(&named(1), 10).is_none());
+        assert!(generations.young.len() <= MAX_CERTIFICATES && generations.old.len() <= MAX_CERTIFICATES);
+        assert_eq!(generations.octets, 10 * generations.young.len());
+        for number in 0..5 {
+            generations.insert(named(number), Arc::clone(&cert), MAX_OCTETS);
+        }
+        assert!(generations.young.len() + generations.old.len() <= 2);
     }
 }

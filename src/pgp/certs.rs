@@ -84,7 +84,7 @@ impl Rules {
             .with_policy(&lenient, self.at)
             .for_transport_encryption()
             .for_storage_encryption()
-            .max_by_key(|key| key.key().creation_time());
+            .max_by_key(|key| (key.key().creation_time(), end_of(key)));
         let Some(key) = meant else { return Defect::NoEncryptionKey };
         let algorithm = key.key().pk_algo();
         if let RevocationStatus::Revoked(by) = key.revocation_status() {

@@ -253,3 +253,92 @@ fn semicolons(value: &[u8]) -> Vec<usize> {
     }
     found
 }
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn parsed(section: &[u8]) -> Message {
+        Message::parse(Bytes::copy_from_slice(section))
+    }
+
+    fn hostile() -> impl Strategy<Value = Vec<u8>> {
+        const PIECES: [&str; 22] = [
+            "Subject",
+            "Content-Type",
+            "HP-Outer",
+            "Received",
+            "Dear Jane",
+            "X-A",
+            "Comments",
+            ":",
+            ":",
+            ": ",
+            ";",
+            "hp=",
+            "text/plain",
+            "\"",
+            "(",
+            ")",
+            "\\",
+            "\r\n",
+            "\r\n",
+            "\n",
+            "\r",
+            " ",
+        ];
+        let piece = prop_oneof![
+            8 => prop::sample::select(&PIECES[..]).prop_map(|text| text.as_bytes().to_vec()),
+            1 => prop::collection::vec(any::<u8>(), 1..4),
+        ];
+        prop::collection::vec(piece, 0..60).prop_map(|pieces| pieces.concat())
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_inside_has_the_same_body_and_fields(head in hostile(), body in prop::collection::vec(any::<u8>(), 0..40)) {
+            let head = Message::parse(Bytes::from(head));
+            let head = Message::parse(head.head());
+            let Heads { inner, .. } = divide(&head, &body, OuterSubject::Hidden);
+            let inner = Message::parse(Bytes::from([&inner[..], &body].concat()));
+            prop_assert_eq!(&inner.body()[..], &body[..]);
+            let kept = |message: &Message| -> Vec<Vec<u8>> {
+                let fields = message.fields().iter();
+                let fields = fields.filter(|field| !message.is(field, "content-type"));
+                let fields = fields.filter(|field| {
+                    let place = place(message, field, OuterSubject::Hidden);
+                    !matches!(place, Place::Outside | Place::Nowhere)
+                });
+                fields.map(|field| message.raw_field(field).trim_ascii_end().to_vec()).collect()
+            };
+            prop_assert_eq!(kept(&inner), kept(&head));
+        }
+
+        #[test]
+        fn outside_there_is_no_subject_no_text_and_no_mime_field(head in hostile()) {
+            let head = Message::parse(Message::parse(Bytes::from(head)).head());
+            let Heads { outer, inner } = divide(&head, b"", OuterSubject::Hidden);
+            let outer = parsed(&[&outer[..], b"\r\n"].concat());
+            prop_assert!(outer.body().is_empty());
+            for field in outer.fields().iter().filter(|field| outer.raw_field(field) != b"\r\n") {
+                let name = outer.name(field).unwrap_or_default().to_ascii_lowercase();
+                prop_assert!(!name.is_empty() && !name.starts_with("content-") && name != "comments");
+                prop_assert!(name != "subject" || outer.value(field) == b" [...]");
+            }
+            let marked = parsed(&inner).named("content-type").count();
+            prop_assert!(marked >= 1);
+        }
+
+        #[test]
+        fn a_type_keeps_its_value_and_gets_one_mark(value in "[a-z/]{1,8}(; ?(hp|HP\\*|x|protected-headers)=(\"[a;=(\\\\\"]{0,4}\"|[a-z]{1,4})){0,4}") {
+            let raw = format!("Content-Type: {value}\r\n");
+            let field = parsed(&marked(raw.as_bytes(), parsed(raw.as_bytes()).value(&parsed(raw.as_bytes()).fields()[0])));
+            let value = field.value(&field.fields()[0]);
+            prop_assert_eq!(field.fields().len(), 1);
+            prop_assert!(value.ends_with(MARKS));
+        }
+    }
+}

@@ -180,3 +180,6 @@ pub(super) fn own_packets(cert: &Cert) -> Vec<Packet> {
     }
     packets
 }
+
+#[cfg(test)]
+mod tests;
