@@ -5,6 +5,8 @@
 //! name the contact: a wrong one would encrypt to somebody else. Nothing is taken of a file with
 //! a certificate that cannot be encrypted to now.
 
+mod discovery;
+
 use crate::mail::{Address, Timestamp};
 use crate::relay::alias::AccountId;
 use crate::relay::openpgp::{Fingerprint, Inspected, Origin};
@@ -12,6 +14,8 @@ use crate::relay::ports::OpenPgp;
 
 use super::records::{Holder, Key, Mailbox, RemovedKey};
 use super::{Registry, RegistryError};
+
+pub use discovery::{NotDiscovered, discover};
 
 /// Larger files and certificates are not taken, in octets: a certificate is a few thousand, and with every message for its
 /// address it is read again.

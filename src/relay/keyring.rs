@@ -13,6 +13,8 @@ use super::ports::OpenPgp;
 /// makes every message larger.
 const MOST_INSPECTED: usize = 16;
 const MOST_TAKEN: usize = 4;
+/// Octets of a certificate that is taken: it is read again with every message for its address.
+const LARGEST: usize = 128 * 1024;
 
 /// The certificates in `file` that can be encrypted to at `now` and of which a valid user id names `address`, in its order;
 /// none when the file is empty.
@@ -28,12 +30,9 @@ pub fn usable_for<P: OpenPgp>(
     let (mut usable, mut reasons) = (Vec::new(), Vec::new());
     for piece in pieces(file).into_iter().take(MOST_INSPECTED) {
         match openpgp.inspect(piece, now) {
-            Ok(found) => found.into_iter().for_each(|certificate| {
-                if certificate.addresses.contains(address) {
-                    usable.push(certificate);
-                } else {
-                    reasons.push(format!("{} names other addresses", certificate.fingerprint));
-                }
+            Ok(found) => found.into_iter().for_each(|certificate| match why_not(&certificate, address) {
+                None => usable.push(certificate),
+                Some(reason) => reasons.push(format!("{} {reason}", certificate.fingerprint)),
             }),
             Err(Unusable(reason)) => reasons.push(reason),
         }
@@ -43,6 +42,16 @@ pub fn usable_for<P: OpenPgp>(
         return Err(Unusable(reasons.join("; ")));
     }
     Ok(usable)
+}
+
+fn why_not(certificate: &Inspected, address: &Address) -> Option<&'static str> {
+    if !certificate.addresses.contains(address) {
+        Some("names other addresses")
+    } else if certificate.data.len() > LARGEST {
+        Some("is larger than 128 KiB")
+    } else {
+        None
+    }
 }
 
 /// The file, cut before each primary key (RFC 9580, section 10.1). What is armored, or no packets at all, stays in one piece.
@@ -170,6 +179,14 @@ mod tests {
         assert_eq!(usable(&file), Err(why));
         assert_eq!(usable(b"<html>"), Err("there is no certificate in it".to_owned()));
         assert_eq!(usable(b""), Ok(vec![]));
+    }
+
+    #[test]
+    fn one_that_is_too_large_is_not_taken() {
+        let body = u32::try_from(LARGEST).unwrap().to_be_bytes();
+        let huge = [&[0xc6, 1, 2, 0xc2, 255][..], &body, &vec![0; LARGEST]].concat();
+        assert_eq!(usable(&huge), Err(format!("{:040X} is larger than 128 KiB", 2)));
+        assert_eq!(usable(&[huge, certificate(4)].concat()), Ok(vec![format!("{:040X}", 4)]));
     }
 
     #[test]
