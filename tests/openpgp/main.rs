@@ -1,4 +1,5 @@
-//! OpenPGP against GnuPG: it decrypts what we encrypt, and makes the certificates and messages that we judge.
+//! OpenPGP against GnuPG: it decrypts what we encrypt, makes the certificates and messages that we judge, and reads what we
+//! publish.
 //!
 //! The tests that run GnuPG are ignored by `cargo test` and run by `./test`, which installs it.
 
@@ -7,6 +8,7 @@
 mod certificates;
 mod decrypting;
 mod gnupg;
+mod publishing;
 
 use aliasd::mail::Timestamp;
 use aliasd::relay::openpgp::{Certificate, Inspected, Origin};

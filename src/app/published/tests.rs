@@ -1,15 +1,29 @@
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
+use rustls::pki_types::PrivatePkcs8KeyDer;
+use rustls::{ClientConfig, RootCertStore, ServerConfig};
 use sequoia_openpgp::Cert;
 use sequoia_openpgp::cert::CertBuilder;
 use sequoia_openpgp::parse::Parse as _;
 use sequoia_openpgp::serialize::SerializeInto as _;
+use tokio::net::{TcpListener, TcpStream};
+use tokio_rustls::TlsAcceptor;
 
+use super::super::http::{Bound, Room};
+use super::super::surroundings::System;
 use super::*;
+use crate::api;
+use crate::net::dns::Dns;
+use crate::net::dns::zone::{self, Records};
+use crate::net::tls::{Connectors, provider};
+use crate::net::wkd::{self, Wkd};
 use crate::relay::alias::{AliasId, CatchAll, Contact, DomainId};
+use crate::relay::keyring;
 use crate::relay::openpgp::Fingerprint;
 use crate::relay::ports::{Counted, WantedContact};
+use crate::relay::ports::{KeyDiscovery as _, Surroundings as _};
 use crate::relay::testing;
 
 /// Knows the alias `shop@example.com` with these certificates, a reverse alias of it, and a catch-all at `example.net`.
@@ -143,5 +157,66 @@ async fn our_domains_are_known() {
     let published = Published::new(Fake::default());
     for (domain, expected) in [("example.com", true), ("example.net", true), ("example.org", false)] {
         assert_eq!(published.is_ours(&domain.parse().unwrap()).await.unwrap(), expected, "{domain}");
+    }
+}
+
+/// A proxy that speaks TLS under these names and hands on to `behind`; where it is, and who trusts it.
+async fn tls_in_front_of(behind: SocketAddr, names: &[&str]) -> (SocketAddr, Connectors) {
+    let made =
+        rcgen::generate_simple_self_signed(names.iter().map(|&name| name.to_owned()).collect::<Vec<_>>());
+    let made = made.unwrap();
+    let certificate = made.cert.der().clone();
+    let key = PrivatePkcs8KeyDer::from(made.signing_key.serialize_der());
+    let server =
+        ServerConfig::builder_with_provider(provider()).with_safe_default_protocol_versions().unwrap();
+    let server =
+        server.with_no_client_auth().with_single_cert(vec![certificate.clone()], key.into()).unwrap();
+    let mut roots = RootCertStore::empty();
+    roots.add(certificate).unwrap();
+    let client =
+        ClientConfig::builder_with_provider(provider()).with_safe_default_protocol_versions().unwrap();
+    let client = client.with_root_certificates(roots).with_no_client_auth();
+
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let acceptor = TlsAcceptor::from(Arc::new(server));
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let acceptor = acceptor.clone();
+            tokio::spawn(async move {
+                let mut outside = acceptor.accept(stream).await.unwrap();
+                let mut inside = TcpStream::connect(behind).await.unwrap();
+                // Either side may be the first to leave.
+                let _ = tokio::io::copy_bidirectional(&mut outside, &mut inside).await;
+            });
+        }
+    });
+    (address, Connectors::opportunistic().unwrap().verified_by(client))
+}
+
+/// The whole way: our own look-up finds what our own listener publishes, by either method.
+#[tokio::test]
+async fn what_is_published_is_found() {
+    const ADVANCED: Records = &[("openpgpkey.example.com.", "A", "127.0.0.1")];
+    const DIRECT: Records = &[("example.com.", "A", "127.0.0.1")];
+    for (records, host) in [(ADVANCED, "openpgpkey.example.com"), (DIRECT, "example.com")] {
+        let ours = certificate(Origin::Imported, &[SHOP, "Me <me@example.net>"]);
+        let fingerprint = ours.fingerprint.clone();
+        let fake = Fake { certificates: vec![ours], ..Fake::default() };
+        let web = Bound::bind(&["127.0.0.1:0".parse().unwrap()]).unwrap();
+        let web = web.serve(api::web::router(Arc::new(Published::new(fake))), Room::FOR_STRANGERS);
+        let (address, tls) = tls_in_front_of(web.addresses[0], &[host]).await;
+
+        let dns = Dns::new(&[zone::serve(records).await]).unwrap();
+        let options = wkd::Options { dns, tls, reach: wkd::Reach::Anywhere, port: address.port() };
+        let client = Wkd::new(options).unwrap();
+        let engine = pgp::Engine::new(true);
+        let shop: Address = "Shop@example.com".parse().unwrap();
+        let file = client.discover(&shop).await.unwrap();
+        let found = keyring::usable_for(&engine, &file, &shop, System.now()).unwrap();
+        assert_eq!((found.len(), &found[0].fingerprint), (1, &fingerprint), "{host}");
+        assert_eq!(found[0].addresses, [shop]);
+        assert_eq!(client.discover(&"nobody@example.com".parse().unwrap()).await, Ok(Vec::new()));
+        web.stop().await;
     }
 }
