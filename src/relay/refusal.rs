@@ -51,6 +51,13 @@ pub enum Refused {
     NotEncrypted,
     /// The same of a reply, whose author is told why.
     ReplyNotEncrypted(Unusable),
+    /// A reply has more parts, or parts within parts, than can be looked through.
+    TooManyParts,
+    /// An encrypted or signed part of a reply, which cannot be searched or changed, and the configuration refuses such. With
+    /// its place in the message.
+    OpaquePart(String),
+    /// A part of a reply names the mailbox and cannot be changed. With its place in the message.
+    UnchangeablePart(String),
     /// The mailbox lies at one of our own domains.
     MailboxIsOurs,
     /// The directory does not answer.
@@ -67,6 +74,9 @@ impl Refused {
         match self {
             Self::ForeignRecipient(address) | Self::OtherAlias(address) => {
                 Reply::new(code, enhanced, format!("{text}: {address}"))
+            }
+            Self::OpaquePart(place) | Self::UnchangeablePart(place) => {
+                Reply::new(code, enhanced, format!("{text}: {place}"))
             }
             Self::HeaderSection(detail) => Reply::new(code, enhanced, format!("{text}: {detail}")),
             Self::ReplyNotEncrypted(why) => Reply::new(code, enhanced, format!("{text}: {why}")),
@@ -132,6 +142,23 @@ impl Refused {
                 Enhanced(4, 7, 5),
                 "the reply cannot be encrypted for its reader and is not sent in clear",
             ),
+            Self::TooManyParts => (
+                550,
+                Enhanced(5, 6, 0),
+                "the message has more parts than can be searched for your mailbox; send it in a simpler form",
+            ),
+            Self::OpaquePart(_) => (
+                550,
+                Enhanced(5, 7, 1),
+                "this part is encrypted or signed, so it cannot be searched for your mailbox, and reply.opaque_parts \
+                 refuses that; send it as it is, without encryption and signature",
+            ),
+            Self::UnchangeablePart(_) => (
+                550,
+                Enhanced(5, 7, 1),
+                "this part would show your mailbox to the recipient and cannot be changed; leave it out, or take your \
+                 address out of it",
+            ),
             Self::MailboxIsOurs => {
                 (554, Enhanced(5, 4, 6), "mail loop: the destination of this address is here")
             }
@@ -165,6 +192,9 @@ mod tests {
             (Refused::From("there is none"), "550 5.6.0 "),
             (Refused::NoProof, "550 5.7.1 "),
             (Refused::ForeignRecipient(to("jane@example.org")), "550 5.7.1 "),
+            (Refused::TooManyParts, "550 5.6.0 "),
+            (Refused::OpaquePart("part 1".to_owned()), "550 5.7.1 "),
+            (Refused::UnchangeablePart("part 1".to_owned()), "550 5.7.1 "),
             (Refused::Directory, "451 4.3.0 "),
             (Refused::NoStorage, "451 4.3.0 "),
         ] {

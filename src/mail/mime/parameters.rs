@@ -57,8 +57,7 @@ impl Parameterized {
         for span in items {
             read.item(value, span);
         }
-        let word = text_of(value.get(word_span.clone()).unwrap_or_default());
-        let word = word.split_ascii_whitespace().collect::<String>().to_ascii_lowercase();
+        let word = word_of(&text_of(value.get(word_span.clone()).unwrap_or_default()));
         Self { word, parameters: read.parameters(), word_span, pieces: read.spans }
     }
 
@@ -248,6 +247,18 @@ fn text_of(bytes: &[u8]) -> String {
     let tokens = Tokens::new(bytes).filter(|token| !token.is_comment());
     let words: Vec<u8> = tokens.flat_map(|token| spoken(&token, bytes).into_iter().chain([b' '])).collect();
     String::from_utf8_lossy(&words).into_owned()
+}
+
+/// The first word, with what a `/` at its end or its other side joins to it; the rest is rubbish.
+fn word_of(text: &str) -> String {
+    let mut word = String::new();
+    for next in text.split_ascii_whitespace() {
+        if !word.is_empty() && !word.ends_with('/') && !next.starts_with('/') {
+            break;
+        }
+        word.push_str(next);
+    }
+    word.to_ascii_lowercase()
 }
 
 /// What a value says: a quoted string, or everything from the first token to the last that is no comment.

@@ -22,6 +22,7 @@ fn parameters_are_read() {
         ("a/b; n=\"open; x=y", "a/b", vec![("n", "open; x=y")]),
         ("a/b; n=caf\u{e9};; ;", "a/b", vec![("n", "caf\u{e9}")]),
         ("attachment", "attachment", vec![]),
+        ("text/html rubbish / x; a=b", "text/html", vec![("a", "b")]),
         ("", "", vec![]),
     ] {
         let expected: Vec<_> = parameters.into_iter().map(|(n, v)| (n.to_owned(), v.to_owned())).collect();
