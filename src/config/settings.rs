@@ -10,6 +10,7 @@ use secrecy::SecretString;
 use crate::mail::{Address, DomainName};
 use crate::net::smarthost::Smarthost;
 use crate::queue::Mode;
+use crate::relay::scrub::OpaqueParts;
 use crate::smtp::BareNewline;
 use crate::telemetry::LogFormat;
 
@@ -42,8 +43,8 @@ pub struct Settings {
     pub dns_servers: Vec<SocketAddr>,
     /// Mail from these counts as authenticated.
     pub trusted_networks: Vec<IpNet>,
-    /// What is written to contacts goes to the alias's other mailboxes as well.
-    pub copies_of_replies: bool,
+    /// What owners write to contacts.
+    pub reply: Reply,
     /// OpenPGP.
     pub pgp: Pgp,
     /// Logs.
@@ -95,6 +96,15 @@ pub struct Delivery {
     pub smarthost: Option<Smarthost>,
     /// Bytes of messages under way; at least [`Smtp::max_message_size`] and 128 KiB.
     pub max_memory: u64,
+}
+
+/// What owners write to contacts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Reply {
+    /// What becomes of encrypted and signed parts.
+    pub opaque_parts: OpaqueParts,
+    /// It goes to the alias's other mailboxes as well.
+    pub copies_to_other_mailboxes: bool,
 }
 
 /// OpenPGP.
@@ -151,7 +161,7 @@ impl Meaning<'_> {
             master_key: self.get(&table::MASTER_KEY)?,
             dns_servers: self.get(&table::DNS_SERVERS)?,
             trusted_networks: self.get(&table::TRUSTED_NETWORKS)?,
-            copies_of_replies: self.get(&table::COPIES)?,
+            reply: self.reply()?,
             pgp: self.pgp()?,
             telemetry: self.telemetry()?,
         })
@@ -178,6 +188,13 @@ impl Meaning<'_> {
             lease: self.get(&table::LEASE)?,
             smarthost: self.get(&table::SMARTHOST)?,
             max_memory: self.get(&table::MAX_MEMORY)?,
+        })
+    }
+
+    fn reply(&self) -> Result<Reply, ConfigError> {
+        Ok(Reply {
+            opaque_parts: self.get(&table::OPAQUE_PARTS)?,
+            copies_to_other_mailboxes: self.get(&table::COPIES)?,
         })
     }
 

@@ -9,6 +9,7 @@ use ipnet::IpNet;
 use crate::mail::{Address, DomainName};
 use crate::net::smarthost::Smarthost;
 use crate::queue::Mode;
+use crate::relay::scrub::OpaqueParts;
 use crate::smtp::BareNewline;
 use crate::telemetry::LogFormat;
 
@@ -213,13 +214,12 @@ pub(super) static LEASE: Key<Duration> = Key::new(
     "How long a node owns a delivery without renewing. When one dies, others go on after this time.",
 );
 
-static OPAQUE_PARTS: Key<&str> = Key::new(
+pub(super) static OPAQUE_PARTS: Key<OpaqueParts> = Key::new(
     "reply.opaque_parts",
     r#""allow""#,
-    |raw| read::choice(raw, &[("allow", "allow"), ("refuse", "refuse")]),
+    |raw| read::choice(raw, &[("allow", OpaqueParts::Allow), ("refuse", OpaqueParts::Refuse)]),
     "Encrypted or signed parts, in which the mailbox's address cannot be replaced: \"allow\" or \"refuse\".",
-)
-.not_yet();
+);
 
 pub(super) static COPIES: Key<bool> = Key::new(
     "reply.copies_to_other_mailboxes",

@@ -4,7 +4,6 @@
 //! time.
 
 use std::collections::HashMap;
-use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
 use crate::mail::{Address, DomainName, Edits, Message, auth_results};
@@ -13,6 +12,7 @@ use crate::relay::content;
 use crate::relay::copy::{self, Copy};
 use crate::relay::correspondents::{self, Correspondent, Known};
 use crate::relay::forward::{self, Forward};
+use crate::relay::ids::Ids;
 use crate::relay::keys::Keys;
 use crate::relay::onward;
 use crate::relay::openpgp::{LookedUp, Privacy, Reader};
@@ -21,6 +21,7 @@ use crate::relay::recipient::Recipient;
 use crate::relay::refusal::Refused;
 use crate::relay::reply::{self, Evidence, ReplyMessage};
 use crate::relay::return_path::{self, Origin};
+use crate::relay::scrub::{self, Scrubbed, Secrets};
 use crate::relay::trace::Trace;
 use crate::smtp::ReversePath;
 use crate::smtp::dsn::{MessageRequest, RecipientRequest};
@@ -110,14 +111,14 @@ impl Decision {
 
 /// Decides about one transaction.
 pub(super) struct Judge<'a, P: Ports> {
-    pub(super) station: &'a Station<P>,
+    pub(super) station: &'a Arc<Station<P>>,
     pub(super) case: &'a Case<'a>,
     /// What leaves as each alias: the same for all of its contacts.
     replies: HashMap<AliasId, (Content, Vec<Outgoing>)>,
 }
 
 impl<'a, P: Ports> Judge<'a, P> {
-    pub(super) fn new(station: &'a Station<P>, case: &'a Case<'a>) -> Self {
+    pub(super) fn new(station: &'a Arc<Station<P>>, case: &'a Case<'a>) -> Self {
         Self { station, case, replies: HashMap::new() }
     }
 
@@ -205,6 +206,17 @@ impl<'a, P: Ports> Judge<'a, P> {
         refused
     }
 
+    /// What contacts get of a reply.
+    async fn compose_reply(
+        &self,
+        alias: &Arc<Alias>,
+        answers: &HashMap<Address, Lookup>,
+    ) -> Result<Content, Refused> {
+        let Case { message, trace, .. } = self.case;
+        let scrubbed = &scrubbed(self.station, message, alias).await?;
+        Ok(ReplyMessage { message, alias, answers, scrubbed, trace }.compose(&self.station.keys))
+    }
+
     async fn reply(&mut self, alias: Arc<Alias>, contact: Arc<Contact>) -> Result<Decision, Refused> {
         let (case, station) = (self.case, self.station);
         reply::authorize(&case.message, &alias, case.evidence, case.trace.now)?;
@@ -215,19 +227,38 @@ impl<'a, P: Ports> Judge<'a, P> {
             Privacy::Asked { account: alias.account, reader: Reader::Contact, known: LookedUp::Unasked };
         let can_be_encrypted = station.check_encryption(privacy, &contact.address).await?;
         can_be_encrypted.map_err(Refused::ReplyNotEncrypted)?;
-        let (content, copies) = match self.replies.entry(alias.id) {
-            Entry::Occupied(composed) => composed.get().clone(),
-            Entry::Vacant(unknown) => {
-                let reply = ReplyMessage {
-                    message: &case.message,
-                    alias: &alias,
-                    answers: &answers,
-                    trace: &case.trace,
-                };
-                unknown.insert((reply.compose(&station.keys), copies(station, case, &alias)?)).clone()
+        let (content, copies) = match self.replies.get(&alias.id) {
+            Some(composed) => composed.clone(),
+            None => {
+                let content = self.compose_reply(&alias, &answers).await?;
+                let composed = (content, copies(station, case, &alias)?);
+                self.replies.entry(alias.id).or_insert(composed).clone()
             }
         };
         Ok(Decision::Reply { alias, contact, content, copies })
+    }
+}
+
+/// Nothing in it names a mailbox of the alias. From so many octets on that takes long enough to be in the way of other tasks.
+const LARGE: usize = 128 * 1024;
+
+async fn scrubbed<P: Ports>(
+    station: &Arc<Station<P>>,
+    message: &Message,
+    alias: &Arc<Alias>,
+) -> Result<Scrubbed, Refused> {
+    let quoted = gather::quoted(&station.directory, message, alias).await?;
+    let (station, message, alias) = (Arc::clone(station), message.clone(), Arc::clone(alias));
+    let is_large = message.raw().len() >= LARGE;
+    let work = move || {
+        let ids = Ids::new(&station.keys, &alias);
+        scrub::scrub(&message, &Secrets::new(&alias, &quoted), &ids, station.policy.opaque_parts)
+    };
+    if is_large {
+        // A panic in there has been reported; the message stays with its sender.
+        tokio::task::spawn_blocking(work).await.unwrap_or(Err(Refused::Directory))
+    } else {
+        work()
     }
 }
 

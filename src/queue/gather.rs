@@ -2,14 +2,16 @@
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::sync::Arc;
 
 use crate::mail::{Address, Message};
-use crate::relay::alias::{Alias, Lookup};
+use crate::relay::alias::{Alias, Contact, Lookup};
 use crate::relay::correspondents::{self, Correspondent, Known, MAX_CONTACTS};
 use crate::relay::ports::{Directory, Surroundings, Unavailable, WantedContact};
 use crate::relay::refusal::Refused;
 use crate::relay::reply;
 use crate::relay::reverse::{self, Readability, TOKEN_BYTES};
+use crate::relay::scrub;
 
 /// Finds or makes the contacts that a forward needs; addresses of our own domains are told apart, except the author's:
 /// whoever writes is a contact.
@@ -58,4 +60,23 @@ pub(super) async fn addressed<D: Directory>(
         }
     }
     Ok(answers)
+}
+
+/// The contacts whose reverse aliases a reply quotes: they are to be seen as they are.
+pub(super) async fn quoted<D: Directory>(
+    directory: &D,
+    message: &Message,
+    alias: &Alias,
+) -> Result<HashMap<Address, Arc<Contact>>, Unavailable> {
+    let mut contacts = HashMap::new();
+    let Some(domain) = alias.address.domain() else { return Ok(contacts) };
+    for address in scrub::candidates(message, domain) {
+        match directory.lookup(&address).await? {
+            Lookup::ReverseAlias(owner, contact) if owner.id == alias.id => {
+                contacts.insert(address, contact);
+            }
+            _ => {}
+        }
+    }
+    Ok(contacts)
 }

@@ -10,6 +10,7 @@ use crate::relay::keys::Keys;
 use crate::relay::ports::{Directory, KeyDiscovery, KeyWatch, OpenPgp, Surroundings, Transport, Unavailable};
 use crate::relay::redact::Redactor;
 use crate::relay::retry::Schedule;
+use crate::relay::scrub::OpaqueParts;
 use crate::relay::transaction::{self, TransactionId};
 
 use super::gate::Gate;
@@ -28,6 +29,8 @@ pub struct Policy {
     pub postmaster: Option<Address>,
     /// Sessions from there count as the owner's own servers.
     pub trusted_networks: Vec<IpNet>,
+    /// What becomes of encrypted and signed parts of replies.
+    pub opaque_parts: OpaqueParts,
     /// What is written to a contact goes to the alias's other mailboxes as well.
     pub copies_of_replies: bool,
     /// Certificates that authors send along are taken.

@@ -264,6 +264,7 @@ fn policy() -> Policy {
         hostname: DomainName::parse("mx.example.com").unwrap(),
         postmaster: Some(address("admin@example.net")),
         trusted_networks: vec!["192.0.2.0/24".parse().unwrap()],
+        opaque_parts: crate::relay::scrub::OpaqueParts::Allow,
         copies_of_replies: false,
         autocrypt: true,
         wkd: true,

@@ -17,7 +17,8 @@ use super::refusal::Refused;
 use super::reply::{self, Evidence, ReplyMessage};
 use super::reverse::{self, Readability};
 use super::screening;
-use super::testing::alias;
+use super::scrub;
+use super::testing::{self, alias};
 use super::trace::Trace;
 use super::transaction::TransactionId;
 use crate::mail::{Address, DomainName, Message, Timestamp};
@@ -108,8 +109,14 @@ fn replied(message: &Message) -> Result<Content, Refused> {
     let answers: HashMap<_, _> =
         reply::addressed(message)?.into_iter().map(|address| (address.clone(), answer(&address))).collect();
     reply::check_addressed(&alias, &answers)?;
-    let trace = trace(&hostname);
-    Ok(ReplyMessage { message, alias: &alias, answers: &answers, trace: &trace }.compose(&keys))
+    let quoted = scrub::candidates(message, alias.address.domain().unwrap());
+    let quoted = quoted.into_iter().filter_map(|address| match answer(&address) {
+        Lookup::ReverseAlias(owner, contact) if owner.id == alias.id => Some((address, contact)),
+        _ => None,
+    });
+    let scrubbed = &testing::scrubbed(message, &alias, &quoted.collect(), &keys)?;
+    let trace = &trace(&hostname);
+    Ok(ReplyMessage { message, alias: &alias, answers: &answers, scrubbed, trace }.compose(&keys))
 }
 
 fn outcome(folder: &Path) -> (PathBuf, Vec<u8>) {
@@ -119,7 +126,8 @@ fn outcome(folder: &Path) -> (PathBuf, Vec<u8>) {
     let is_reply = folder.file_name().unwrap().to_string_lossy().contains("reply");
     match if is_reply { replied(&message) } else { forwarded(&message) } {
         Ok(content) => {
-            assert_eq!(content.body, message.body(), "{}: the body was touched", folder.display());
+            let is_touched = content.body != message.body();
+            assert!(is_reply || !is_touched, "{}: the body was touched", folder.display());
             let whole = [content.head.as_ref(), content.body.as_ref()].concat();
             (folder.join("out.eml"), String::from_utf8(whole).unwrap().replace("\r\n", "\n").into_bytes())
         }

@@ -19,6 +19,7 @@
 
 use super::alias::Alias;
 use super::keys::{Keys, Sealer};
+use super::scrub::SealIds;
 
 /// Longest id in octets that is sealed so that it opens again. Its token has `(16 + n) · 8/5` characters, which leaves room
 /// for the longest domain within a line (RFC 5322, section 2.1.1).
@@ -43,6 +44,16 @@ impl Kind {
             Self::Content => 'c',
             Self::Mark => 'f',
         }
+    }
+}
+
+impl SealIds for Ids<'_> {
+    fn message_id(&self, id: &[u8]) -> String {
+        self.seal(id)
+    }
+
+    fn content_id(&self, id: &[u8]) -> String {
+        self.seal_content_id(id)
     }
 }
 

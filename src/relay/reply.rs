@@ -8,7 +8,8 @@ use std::collections::HashMap;
 use crate::mail::address_list::{self, Decision, OnGroup, OnMalformed, Rewritten};
 use crate::mail::received::Received;
 use crate::mail::{
-    Address, Edits, Field, FieldWriter, HeaderField, Message, NamedAddress, Timestamp, date, message_id,
+    Address, Edits, Field, FieldWriter, HeaderField, Message, NamedAddress, Rendered, Timestamp, date,
+    message_id,
 };
 
 use super::alias::{Alias, Lookup};
@@ -19,6 +20,7 @@ use super::keys::Keys;
 use super::ports::Content;
 use super::recipient::takes_mail;
 use super::refusal::Refused;
+use super::scrub::Scrubbed;
 use super::threads::{HasId, Outward};
 use super::trace::Trace;
 
@@ -123,6 +125,8 @@ pub struct ReplyMessage<'a> {
     pub alias: &'a Alias,
     /// What the directory says of everyone in `To` and `Cc`.
     pub answers: &'a HashMap<Address, Lookup>,
+    /// Its body, and the fields that describe it, without traces of the mailboxes.
+    pub scrubbed: &'a Scrubbed,
     /// How it came; of this only our own part is told.
     pub trace: &'a Trace<'a>,
 }
@@ -132,6 +136,7 @@ impl ReplyMessage<'_> {
     #[must_use]
     pub fn compose(&self, keys: &Keys) -> Content {
         let mut edits = Edits::new(self.message);
+        self.scrubbed.fields.apply(&mut edits);
         let mut has_recipient = false;
         for (index, field) in self.message.fields().iter().enumerate() {
             has_recipient |= self.edit_field(&mut edits, index, field);
@@ -143,7 +148,8 @@ impl ReplyMessage<'_> {
         let has_id = outward.edit(&mut edits, self.message);
         self.add_missing(&mut edits, has_id);
         edits.insert_top(self.received());
-        content::finish(edits.render(), self.trace.smtputf8 || self.writes_utf8())
+        let rendered = Rendered { body: self.scrubbed.body.clone(), ..edits.render() };
+        content::finish(rendered, self.trace.smtputf8 || self.writes_utf8())
     }
 
     /// Whether an address that we write needs SMTPUTF8, which the owner's session need not have asked for: it named a
@@ -164,6 +170,7 @@ impl ReplyMessage<'_> {
             }
             Some("to") => return self.rewrite_people(edits, index, field, "To"),
             Some("cc") => return self.rewrite_people(edits, index, field, "Cc"),
+            // As the scrub has left it.
             Some(name) if is_allowed(name) => {}
             _ => {
                 edits.remove(index);

@@ -1,9 +1,16 @@
 //! An alias with a mailbox and a contact, for the tests of this layer and those above it.
 
+use std::collections::HashMap;
+use std::sync::Arc;
+
 use super::alias::{
     AccountId, Alias, AliasId, Contact, ContactId, Mailbox, MailboxId, Mode, NameFormat, Refusal,
 };
-use crate::mail::Address;
+use super::ids::Ids;
+use super::keys::Keys;
+use super::refusal::Refused;
+use super::scrub::{self, OpaqueParts, Scrubbed, Secrets};
+use crate::mail::{Address, Message};
 
 fn address(text: &str) -> Address {
     Address::parse(text).unwrap()
@@ -42,4 +49,14 @@ pub(crate) fn contact() -> Contact {
         reverse_alias: address("jane_at_example_org.aaaaaaaaaaaaaaaa@example.com"),
         blocked: false,
     }
+}
+
+/// A reply without traces of the mailboxes; `contacts` are those whose reverse aliases it may quote.
+pub(crate) fn scrubbed(
+    message: &Message,
+    alias: &Alias,
+    contacts: &HashMap<Address, Arc<Contact>>,
+    keys: &Keys,
+) -> Result<Scrubbed, Refused> {
+    scrub::scrub(message, &Secrets::new(alias, contacts), &Ids::new(keys, alias), OpaqueParts::Allow)
 }

@@ -74,7 +74,9 @@ fn forwarded(alias: &Alias, message: &Message) -> Message {
 fn replied_with(keys: &Keys, alias: &Alias, message: &Message) -> Message {
     let (answers, hostname) =
         (std::collections::HashMap::new(), DomainName::parse("mx.example.com").unwrap());
-    let reply = ReplyMessage { message, alias, answers: &answers, trace: &trace(&hostname, false) };
+    let scrubbed = &testing::scrubbed(message, alias, &std::collections::HashMap::new(), keys).unwrap();
+    let trace = &trace(&hostname, false);
+    let reply = ReplyMessage { message, alias, answers: &answers, scrubbed, trace };
     parsed(&reply.compose(keys))
 }
 
