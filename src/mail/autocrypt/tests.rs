@@ -178,3 +178,24 @@ proptest! {
         prop_assert_eq!((found.keydata, found.mutual), (keydata, mutual));
     }
 }
+
+/// Another implementation writes fields that we read.
+#[test]
+fn fields_of_others_are_read() {
+    use sequoia_autocrypt::AutocryptHeader;
+    use sequoia_openpgp::cert::CertBuilder;
+    use sequoia_openpgp::policy::StandardPolicy;
+    use sequoia_openpgp::serialize::SerializeInto as _;
+
+    let cert = CertBuilder::general_purpose(Some("Jane <jane@example.org>")).generate().unwrap().0;
+    for (preference, mutual) in [(Some("mutual"), true), (None, false)] {
+        let header =
+            AutocryptHeader::new_sender(&StandardPolicy::new(), &cert, "jane@example.org", preference)
+                .unwrap();
+        let mut value = Vec::new();
+        header.serialize(&mut value).unwrap();
+        let found = field(std::str::from_utf8(&value).unwrap()).unwrap();
+        assert_eq!(found.mutual, mutual);
+        assert_eq!(found.keydata, header.key.unwrap().to_vec().unwrap());
+    }
+}
