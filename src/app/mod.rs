@@ -3,6 +3,7 @@
 mod daemon;
 pub mod database;
 mod descriptors;
+pub mod discovery;
 mod http;
 pub mod master_key;
 mod published;

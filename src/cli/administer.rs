@@ -10,7 +10,7 @@ use crate::admin::records::{AccountChange, AliasChange, MailboxChange, Page};
 use crate::admin::{Registry, RegistryError, contacts};
 use crate::mail::Timestamp;
 use crate::relay::alias::AccountId;
-use crate::relay::ports::{OpenPgp, Surroundings};
+use crate::relay::ports::{KeyDiscovery, OpenPgp, Surroundings};
 
 use super::arguments::{
     AccountCommand, AccountOptions, AdminCommand, AliasAdd, AliasCommand, AliasOptions, ContactCommand,
@@ -26,10 +26,11 @@ type Done = Result<(), Failure>;
 ///
 /// # Errors
 /// What the registry says, or that the answer cannot be printed.
-pub async fn run<R: Registry, P: OpenPgp, S: Surroundings, W: Write>(
+pub async fn run<R: Registry, P: OpenPgp, D: KeyDiscovery, S: Surroundings, W: Write>(
     command: AdminCommand,
     registry: &R,
     openpgp: &P,
+    discovery: &D,
     surroundings: &S,
     out: &mut W,
 ) -> Done {
@@ -40,7 +41,7 @@ pub async fn run<R: Registry, P: OpenPgp, S: Surroundings, W: Write>(
         AdminCommand::Mailbox(command) => desk.mailbox(command).await,
         AdminCommand::Alias(command) => desk.alias(command).await,
         AdminCommand::Contact(command) => desk.contact(command).await,
-        AdminCommand::Key(command) => desk.key(command).await,
+        AdminCommand::Key(command) => desk.key(command, discovery).await,
     }
 }
 

@@ -3,6 +3,7 @@
 use std::io::Write;
 
 use crate::app::database::{self, DatabaseError, Migrate};
+use crate::app::discovery::OnDemand;
 use crate::app::surroundings::System;
 use crate::config::Settings;
 use crate::pgp::Engine;
@@ -25,7 +26,8 @@ pub async fn administer<W: Write>(
         database::open(&settings.database, Migrate::OnlySqlite, Meters::default()).await.map_err(failure)?;
     // What it says of subjects does not matter here: nothing is encrypted.
     let openpgp = Engine::new(true);
-    let done = administer::run(command, &store, &openpgp, &System, out).await;
+    let discovery = OnDemand::new(settings.dns_servers.clone());
+    let done = administer::run(command, &store, &openpgp, &discovery, &System, out).await;
     store.close().await;
     done
 }

@@ -4,6 +4,7 @@ use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 
 use crate::admin::RegistryError;
+use crate::admin::keys::NotDiscovered;
 use crate::config::ConfigErrors;
 
 /// The status for a command line that makes no sense.
@@ -15,7 +16,7 @@ pub enum Failure {
     /// Refused, or it went wrong.
     #[error("{0}")]
     Refused(String),
-    /// It may go well later: the database is away.
+    /// It may go well later: the database or the network is away.
     #[error("{0}")]
     TryAgain(String),
     /// The configuration is wrong.
@@ -71,6 +72,16 @@ impl From<RegistryError> for Failure {
             RegistryError::NotFound { .. }
             | RegistryError::Conflict { .. }
             | RegistryError::Invalid { .. } => Self::Refused(error.to_string()),
+        }
+    }
+}
+
+impl From<NotDiscovered> for Failure {
+    fn from(error: NotDiscovered) -> Self {
+        match error {
+            NotDiscovered::Registry(error) => error.into(),
+            NotDiscovered::Failed(..) => Self::TryAgain(format!("{error}; try again later")),
+            NotDiscovered::Nothing(_) | NotDiscovered::Unusable(..) => Self::Refused(error.to_string()),
         }
     }
 }

@@ -181,6 +181,8 @@ fn certificates_are_managed() {
         let (mailbox, file) = (address("jane@example.net"), PathBuf::from(file));
         keys(KeyCommand::Import { mailbox, file, owner, form })
     };
+    let discover =
+        |owner, form| keys(KeyCommand::Discover { address: address("jane@example.net"), owner, form });
     let list = |address, owner, form| keys(KeyCommand::List { address, owner, form });
     let fingerprint = || Fingerprint::parse(&"A".repeat(40)).unwrap();
     let remove = |address, owner| keys(KeyCommand::Remove { fingerprint: fingerprint(), address, owner });
@@ -189,6 +191,8 @@ fn certificates_are_managed() {
     check(vec![
         ("key import jane@example.net jane.asc", import("jane.asc", owner(), PLAIN)),
         ("key import jane@example.net - --account shop --json", import("-", shop(), JSON)),
+        ("key discover jane@example.net", discover(owner(), PLAIN)),
+        ("key discover jane@example.net --account shop --json", discover(shop(), JSON)),
         ("key list", list(None, owner(), PLAIN)),
         ("key list bob@example.org --account shop --json", list(bob(), shop(), JSON)),
         (&format!("key remove {digits}"), remove(None, owner())),
@@ -382,6 +386,8 @@ fn what_makes_no_sense_is_refused() {
         "aliasd contact add shop@example.com",
         "aliasd key import jane@example.net",
         "aliasd key import jane jane.asc",
+        "aliasd key discover",
+        "aliasd key discover jane",
         "aliasd key remove",
         "aliasd key remove 0123456789ABCDEF",
         "aliasd queue",

@@ -6,11 +6,11 @@ use std::path::Path;
 
 use crate::admin::Registry;
 use crate::admin::keys::{self, LARGEST_FILE};
-use crate::admin::records::Page;
+use crate::admin::records::{Key, Page};
 use crate::mail::Address;
 use crate::relay::alias::AccountId;
 use crate::relay::openpgp::Fingerprint;
-use crate::relay::ports::{OpenPgp, Surroundings};
+use crate::relay::ports::{KeyDiscovery, OpenPgp, Surroundings};
 
 use super::{Desk, Done, list};
 use crate::cli::arguments::{Form, KeyCommand, Owner};
@@ -18,7 +18,7 @@ use crate::cli::failure::Failure;
 use crate::cli::output::{self, print_json, print_one};
 
 impl<R: Registry, P: OpenPgp, S: Surroundings, W: Write> Desk<'_, R, P, S, W> {
-    pub(super) async fn key(&mut self, command: KeyCommand) -> Done {
+    pub(super) async fn key<D: KeyDiscovery>(&mut self, command: KeyCommand, discovery: &D) -> Done {
         match command {
             KeyCommand::Import { mailbox, file, owner, form } => {
                 self.import(&mailbox, &file, &owner, form).await
@@ -31,13 +31,23 @@ impl<R: Registry, P: OpenPgp, S: Surroundings, W: Write> Desk<'_, R, P, S, W> {
             KeyCommand::Remove { fingerprint, address, owner } => {
                 self.remove_key(&fingerprint, address.as_ref(), &owner).await
             }
+            KeyCommand::Discover { address, owner, form } => {
+                let (id, now) = (self.id(&owner).await?, self.surroundings.now());
+                let found = keys::discover(self.registry, self.openpgp, discovery, id, &address, now).await?;
+                self.print_keys(form, &found)
+            }
         }
     }
 
     async fn import(&mut self, holder: &Address, file: &Path, owner: &Owner, form: Form) -> Done {
         let (file, id, now) = (read(file)?, self.id(owner).await?, self.surroundings.now());
         let imported = keys::import(self.registry, self.openpgp, id, holder, &file, now).await?;
-        for (number, key) in imported.keys.iter().enumerate() {
+        self.print_keys(form, &imported.keys)?;
+        self.remark(form, &imported.remarks)
+    }
+
+    fn print_keys(&mut self, form: Form, keys: &[Key]) -> Done {
+        for (number, key) in keys.iter().enumerate() {
             match output::Form::from(form) {
                 output::Form::Json => print_json(self.out, key)?,
                 output::Form::Plain => {
@@ -48,7 +58,7 @@ impl<R: Registry, P: OpenPgp, S: Surroundings, W: Write> Desk<'_, R, P, S, W> {
                 }
             }
         }
-        self.remark(form, &imported.remarks)
+        Ok(())
     }
 
     pub(super) async fn add_mailbox_with_keys(

@@ -5,6 +5,24 @@ use crate::admin::fake::{Clockwork, Fake, FakePgp};
 use crate::cli::arguments::{Arguments, Command};
 
 use super::*;
+use crate::mail::Address;
+use crate::relay::ports::DiscoveryFailed;
+
+/// What domains publish: for bob two certificates, for others nothing, or what is of no use, and one is away.
+struct Published;
+
+impl KeyDiscovery for Published {
+    async fn discover(&self, address: &Address) -> Result<Vec<u8>, DiscoveryFailed> {
+        match address.as_normal() {
+            "bob@example.org" => Ok(b"A bob@example.org\nB bob@example.org".to_vec()),
+            "old@example.org" => Ok(b"old old@example.org".to_vec()),
+            "jane@away.example.org" => {
+                Err(DiscoveryFailed("away.example.org: connection refused".to_owned()))
+            }
+            _ => Ok(Vec::new()),
+        }
+    }
+}
 
 /// A shell with a registry of its own.
 struct Shell {
@@ -26,7 +44,7 @@ impl Shell {
         let arguments = Arguments::try_parse_from(format!("aliasd {line}").split(' ')).unwrap();
         let Command::Admin(command) = arguments.command else { panic!("{line}") };
         let mut out = Vec::new();
-        run(command, &self.registry, &FakePgp, &self.surroundings, &mut out).await?;
+        run(command, &self.registry, &FakePgp, &Published, &self.surroundings, &mut out).await?;
         Ok(String::from_utf8(out).unwrap())
     }
 
@@ -310,4 +328,38 @@ async fn a_file_that_cannot_be_taken_is_refused_with_the_reason() {
     let refused = shell.refuses(&format!("key import jane@example.net {path}")).await;
     assert!(refused.contains("larger than"), "{refused}");
     assert_eq!(shell.says("key list").await.lines().count(), 1);
+}
+
+#[tokio::test]
+async fn certificates_are_looked_for() {
+    let shell = Shell::furnished().await;
+    let text = shell.says("key discover bob@example.org").await;
+    assert_eq!(text.matches("origin:").count(), 2, "{text}");
+    assert!(text.contains("wkd\n") && text.contains("contact\n"), "{text}");
+    assert_eq!(shell.says("key list bob@example.org").await.lines().count(), 3);
+
+    let text = shell.says("key discover bob@example.org --json").await;
+    let found: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(found.len(), 2);
+    assert_eq!((&found[0]["origin"], &found[0]["holder"]), (&"wkd".into(), &"contact".into()));
+}
+
+#[tokio::test]
+async fn who_looks_for_certificates_in_vain_is_told_why() {
+    let shell = Shell::furnished().await;
+    for (address, text) in [
+        ("joe@example.org", "no certificate is published for joe@example.org"),
+        ("old@example.org", "what is published for old@example.org cannot be used: "),
+        ("shop@example.com", "address: shop@example.com is an alias"),
+        ("nobody@example.com", "there is no alias"),
+    ] {
+        let why = shell.refuses(&format!("key discover {address}")).await;
+        assert!(why.starts_with(text), "{why}");
+    }
+    let away = shell.try_to("key discover jane@away.example.org").await.unwrap_err();
+    assert_eq!(away.code(), 75);
+    let why = "cannot find out what is published for jane@away.example.org: \
+        away.example.org: connection refused; try again later";
+    assert_eq!(away.to_string(), why);
+    assert_eq!(shell.json("key list").await["items"], Value::Array(vec![]));
 }

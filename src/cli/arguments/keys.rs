@@ -28,6 +28,18 @@ pub enum KeyCommand {
         #[command(flatten)]
         form: Form,
     },
+    /// Ask the domain of an address for its certificates, and encrypt to them from then on
+    ///
+    /// The domain's Web Key Directory is asked, which tells the domain that somebody here writes to the address. Exit status
+    /// 1: there is none that can be used. 75: nobody knows, try again later.
+    Discover {
+        /// A contact's address, or a mailbox
+        address: Address,
+        #[command(flatten)]
+        owner: Owner,
+        #[command(flatten)]
+        form: Form,
+    },
     /// List certificates
     List {
         /// Only those for this address
