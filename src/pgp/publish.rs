@@ -18,9 +18,7 @@ pub fn naming_only(certificate: &[u8], address: &Address) -> Option<Vec<u8>> {
     let own = Cert::from_packets(super::inspect::own_packets(&cert).into_iter()).ok()?;
     let own =
         own.retain_user_attributes(|_| false).retain_userids(|user_id| names(user_id.userid(), address));
-    if own.userids().next().is_none() {
-        return None;
-    }
+    own.userids().next()?;
     own.export_to_vec().ok()
 }
 

@@ -102,11 +102,12 @@ async fn speak(mut stream: Stream, answer: Answer, log: &Mutex<Vec<String>>) {
         Answer::Hang(octets) => {
             let _ = stream.write_all(&octets).await;
             let _ = stream.flush().await;
-            std::future::pending().await
+            std::future::pending::<()>().await;
         }
         Answer::Flood(octet) => {
             let _ = stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n").await;
-            while stream.write_all(&[octet; 16 * 1024]).await.is_ok() {}
+            let piece = vec![octet; 16 * 1024];
+            while stream.write_all(&piece).await.is_ok() {}
         }
     }
 }
