@@ -15,9 +15,8 @@ use crate::net::listener::{BindError, Drained, Ends, Limits, Listener};
 use crate::net::smarthost::HostName;
 use crate::net::smtp_in::{Service, SmtpIn, Times};
 use crate::net::smtp_out::{self, Ourselves, Outbound};
-use crate::net::tls::Connectors;
+use crate::net::wkd::Wkd;
 use crate::net::wkd::finder::Finder;
-use crate::net::wkd::{self, Wkd};
 use crate::pgp;
 use crate::queue::memory::MemoryBudget;
 use crate::queue::meters::RecipientMeters;
@@ -32,6 +31,7 @@ use crate::telemetry::metrics::Metrics;
 
 use super::database::{self, DatabaseError, Migrate};
 use super::descriptors;
+use super::discovery::{DiscoverySetupError, directories};
 use super::http::{Bound, Http, Room};
 use super::master_key::{self, MasterKeyError};
 use super::published::Published;
@@ -79,12 +79,12 @@ pub enum StartError {
     /// Name resolution.
     #[error("dns.servers: {0}")]
     Dns(#[from] DnsSetupError),
-    /// The roots that smarthosts and directories are verified with.
-    #[error("TLS: {0} (on Debian, install ca-certificates)")]
+    /// The roots that a smarthost is verified with.
+    #[error("TLS to the smarthost: {0} (on Debian, install ca-certificates)")]
     Tls(#[from] rustls::Error),
-    /// The client for Web Key Directories.
+    /// What Web Key Directories are asked with.
     #[error("pgp.wkd: {0}")]
-    Wkd(#[from] wkd::SetupError),
+    Discovery(#[from] DiscoverySetupError),
 }
 
 /// A daemon that runs until it is stopped.
@@ -123,9 +123,9 @@ impl Daemon {
         let addresses = listener.addresses().to_vec();
         let http = bind(settings.api_listen.as_slice()).map_err(StartError::Http)?;
         let web = bind(&settings.web_listen).map_err(StartError::Web)?;
-        let dns = Dns::new(&settings.dns_servers)?;
-        let directories = settings.pgp.wkd.then(|| directories(dns.clone())).transpose()?;
-        let outbound = metrics.within(|| outbound(settings, dns, Ourselves::listening_on(&addresses)))?;
+        let directories = settings.pgp.wkd.then(|| directories(&settings.dns_servers)).transpose()?;
+        let directories = directories.map(|wkd| Finder::new(wkd, pgp::Engine::new(false), System));
+        let outbound = metrics.within(|| outbound(settings, Ourselves::listening_on(&addresses)))?;
         let memory = MemoryBudget::new(settings.delivery.max_memory);
         let station = metrics.within(|| station(settings, keys, &store, &outbound, &memory, directories));
         let (scheduler, scheduling) = Scheduler::start(Arc::clone(&station));
@@ -277,19 +277,14 @@ fn policy(settings: &Settings, patience: Duration) -> Policy {
     }
 }
 
-fn directories(dns: Dns) -> Result<Directories, StartError> {
-    let wkd = Wkd::new(wkd::Options::public(dns, Connectors::with_system_roots()?))?;
-    Ok(Finder::new(wkd, pgp::Engine::new(false), System))
-}
-
-fn outbound(settings: &Settings, dns: Dns, ourselves: Ourselves) -> Result<Outbound, StartError> {
+fn outbound(settings: &Settings, ourselves: Ourselves) -> Result<Outbound, StartError> {
     refuse_loop(settings, &ourselves)?;
     Ok(Outbound::new(smtp_out::Options {
         hostname: settings.hostname.clone(),
         ourselves,
         smarthost: settings.delivery.smarthost.clone(),
         port: SMTP_PORT,
-        dns,
+        dns: Dns::new(&settings.dns_servers)?,
         budget: settings.delivery.direct_timeout,
         after_dot: smtp_out::AFTER_DOT,
     })?)

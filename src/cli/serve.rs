@@ -76,7 +76,7 @@ impl From<StartError> for Failure {
             | StartError::Http(_)
             | StartError::Web(_)
             | StartError::Tls(_)
-            | StartError::Wkd(_) => Self::Refused(error.to_string()),
+            | StartError::Discovery(_) => Self::Refused(error.to_string()),
         }
     }
 }

@@ -22,8 +22,9 @@ impl<P: Ports> Station<P> {
         let Some(harvest) = autocrypt::harvest(message, author, now) else { return };
         match keyring::usable_for(&*self.openpgp, &harvest.keydata, author, now) {
             Ok(found) => {
-                let Some(first) = found.first() else { return };
-                let kept = self.keywatch.harvest(account, author, first, harvest.mutual, harvest.date).await;
+                // Autocrypt Level 1, section 2.1: one certificate and nothing else.
+                let [only] = found.as_slice() else { return };
+                let kept = self.keywatch.harvest(account, author, only, harvest.mutual, harvest.date).await;
                 if let Err(error) = kept {
                     tracing::warn!(%error, "a certificate that came with a message is not kept");
                 }
@@ -52,7 +53,8 @@ impl<P: Ports> Station<P> {
         match self.discovery.discover(contact).await {
             Ok(file) => self.keep(account, contact, &file).await,
             Err(why) => {
-                tracing::warn!(%why, "a contact's domain cannot be asked for its certificate");
+                // It names the contact's domain.
+                tracing::debug!(%why, "a contact's domain cannot be asked for its certificate");
                 Ok(())
             }
         }
