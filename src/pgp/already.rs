@@ -128,7 +128,7 @@ fn is_pgp_mime(content_type: &ContentType<'_>, body: &Bytes) -> Option<bool> {
         return Some(false);
     }
     let [control, data] = two_parts(parameter(content_type, "boundary")?, body)?;
-    Some(is_control(control)? && is_data(data)?)
+    Some(is_control(&control)? && is_data(&data)?)
 }
 
 /// A parameter that is there once.
@@ -191,19 +191,19 @@ fn is_preamble(text: &[u8]) -> bool {
     text.is_empty() || text.strip_prefix(SENTENCE).is_some_and(|rest| RFCS.contains(&rest))
 }
 
-fn is_control(part: Message) -> Option<bool> {
-    let entity = Entity::read(&part)?;
+fn is_control(part: &Message) -> Option<bool> {
+    let entity = Entity::read(part)?;
     let text = part.body();
     Some(
-        has_plain_head(&part)
+        has_plain_head(part)
             && entity.is("application", "pgp-encrypted")
             && entity.encoding.decode(&text)?.trim_ascii() == b"Version: 1",
     )
 }
 
-fn is_data(part: Message) -> Option<bool> {
-    let entity = Entity::read(&part)?;
-    let is_data = has_plain_head(&part) && entity.is("application", "octet-stream");
+fn is_data(part: &Message) -> Option<bool> {
+    let entity = Entity::read(part)?;
+    let is_data = has_plain_head(part) && entity.is("application", "octet-stream");
     Some(is_data && entity.is_armored(&part.body())?)
 }
 

@@ -1,7 +1,7 @@
 //! Certificates that were parsed, so that those in use are not parsed (and their signatures checked) for every message.
 //!
 //! Two generations: what is used moves to the young one; when that is full it becomes the old one, and what was old and
-//! not used since is forgotten. Holds at most [`MAX_CERTIFICATES`] certificates and [`MAX_OCTETS`] of their data twice.
+//! not used since is forgotten. Holds at most `MAX_CERTIFICATES` certificates and `MAX_OCTETS` of their data twice.
 
 use std::collections::HashMap;
 use std::sync::Arc;

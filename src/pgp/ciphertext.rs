@@ -111,16 +111,18 @@ impl<'d> Element<'d> {
 
     /// Section 8.1.3.6: elements up to one of two zero octets.
     fn read_indefinite(tag: u8, data: &'d [u8], depth: usize) -> Option<Self> {
-        let is_constructed = tag & 0x20 != 0;
+        let is_primitive = tag & 0x20 == 0;
+        if is_primitive {
+            return None;
+        }
         let mut at = data;
-        while is_constructed {
+        loop {
             if let Some(rest) = at.strip_prefix(&[0, 0]) {
                 let content = data.get(..data.len() - at.len())?;
                 return Some(Self { tag, content, rest });
             }
             at = Element::read(at, depth + 1)?.rest;
         }
-        None
     }
 
     /// The element, when it has this tag and nothing follows it.

@@ -12,7 +12,8 @@ use std::borrow::Cow;
 
 use memchr::memmem;
 use sequoia_openpgp::armor::{Kind, Reader, ReaderMode};
-use sequoia_openpgp::cert::CertParser;
+use sequoia_openpgp::cert::raw::{RawCert, RawCertParser};
+use sequoia_openpgp::packet::Tag;
 use sequoia_openpgp::parse::Parse;
 use sequoia_openpgp::serialize::SerializeInto;
 use sequoia_openpgp::{Cert, Packet};
@@ -27,6 +28,9 @@ use super::certs::Rules;
 const MAX_FILE: usize = 1024 * 1024;
 /// Most certificates of one file.
 const MAX_CERTIFICATES: usize = 20;
+/// Most keys, user ids and the like of one certificate. Signatures that belong nowhere are tried with each of them, so
+/// that without a bound 1 MiB takes half a minute.
+const MAX_COMPONENTS: usize = 100;
 
 const BEGIN: &[u8] = b"-----BEGIN PGP ";
 const END: &[u8] = b"-----END PGP ";
@@ -76,12 +80,14 @@ fn certificates(file: &[u8]) -> Result<Vec<Cert>, Unusable> {
 
 fn add(certs: &mut Vec<Cert>, cert: Cert) -> Result<(), Unusable> {
     if let Some(known) = certs.iter_mut().find(|known| known.fingerprint() == cert.fingerprint()) {
-        let merged = known.clone().merge_public(cert).map_err(|_| unreadable())?;
-        *known = merged;
+        if components(known) + components(&cert) > MAX_COMPONENTS {
+            return too_many_components();
+        }
+        *known = known.clone().merge_public(cert).map_err(|_| unreadable())?;
         return Ok(());
     }
     if certs.len() == MAX_CERTIFICATES {
-        return refuse("the file holds more than 20 certificates; export only those that are meant");
+        return too_many();
     }
     certs.push(cert);
     Ok(())
@@ -115,19 +121,38 @@ fn dearmor(block: &[u8]) -> Result<Vec<u8>, Unusable> {
 }
 
 fn parse(data: &[u8]) -> Result<Vec<Cert>, Unusable> {
-    let parser = CertParser::from_bytes(data).map_err(|_| unreadable())?;
+    let parser = RawCertParser::from_bytes(data).map_err(|_| unreadable())?;
     let mut certs = Vec::new();
-    for cert in parser {
-        let cert = cert.map_err(|_| unreadable())?;
-        if cert.is_tsk() {
-            return refuse_secret();
+    for raw in parser {
+        if certs.len() == MAX_CERTIFICATES {
+            return too_many();
         }
-        if certs.len() > MAX_CERTIFICATES {
-            break;
-        }
-        certs.push(cert);
+        certs.push(parse_one(raw.map_err(|_| unreadable())?)?);
     }
     Ok(certs)
+}
+
+fn parse_one(raw: RawCert<'_>) -> Result<Cert, Unusable> {
+    if raw.packets().filter(|packet| packet.tag() != Tag::Signature).count() > MAX_COMPONENTS {
+        return refuse(
+            "a certificate in the file has more than 100 keys and user ids; export only those in use",
+        );
+    }
+    let cert = Cert::try_from(raw).map_err(|_| unreadable())?;
+    if cert.is_tsk() { refuse_secret() } else { Ok(cert) }
+}
+
+fn components(cert: &Cert) -> usize {
+    let others = cert.user_attributes().count() + cert.unknowns().count();
+    cert.keys().count() + cert.userids().count() + others
+}
+
+fn too_many_components<T>() -> Result<T, Unusable> {
+    refuse("a certificate in the file has more than 100 keys and user ids; export only those in use")
+}
+
+fn too_many<T>() -> Result<T, Unusable> {
+    refuse("the file holds more than 20 certificates; export only those that are meant")
 }
 
 fn unreadable() -> Unusable {

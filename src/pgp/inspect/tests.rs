@@ -1,3 +1,4 @@
+use std::ops::Range;
 use std::sync::LazyLock;
 
 use proptest::prelude::*;
@@ -108,6 +109,18 @@ fn more_than_twenty_certificates_are_refused() {
     let certs: Vec<Vec<u8>> = (0..=MAX_CERTIFICATES).map(|_| jane().to_vec().unwrap()).collect();
     assert_eq!(inspect(&certs[..MAX_CERTIFICATES].concat(), at()).unwrap().len(), MAX_CERTIFICATES);
     assert!(refusal(&certs.concat()).contains("more than 20"));
+}
+
+#[test]
+fn more_than_a_hundred_user_ids_are_refused_before_anything_is_checked() {
+    let users = |range: Range<u32>| -> Vec<u8> {
+        range.flat_map(|number| Packet::from(UserID::from(number.to_string())).to_vec().unwrap()).collect()
+    };
+    let key = jane().to_vec().unwrap();
+    assert!(inspect(&[key.clone(), users(0..60)].concat(), at()).is_ok());
+    for file in [users(0..50_000), [users(0..60), key.clone(), users(60..120)].concat()] {
+        assert!(refusal(&[key.clone(), file].concat()).contains("more than 100 keys and user ids"));
+    }
 }
 
 #[test]
