@@ -47,9 +47,14 @@ fn judge(head: &Message, body: &Bytes) -> Option<bool> {
     Some(is_text && looks_armored(entity.encoding, body) && entity.is_armored(body)?)
 }
 
-/// So that an ordinary text is not decoded for nothing.
+/// So that an ordinary text is not decoded for nothing. In base64 nothing can stand before the armor.
 fn looks_armored(encoding: Encoding, body: &[u8]) -> bool {
-    encoding == Encoding::Base64 || body.trim_ascii_start().starts_with(b"-----")
+    let start: &[u8] = match encoding {
+        Encoding::None | Encoding::QuotedPrintable => b"-----BEGIN PGP MESSAGE",
+        // The same, as far as whole groups go.
+        Encoding::Base64 => b"LS0tLS1CRUdJTiBQR1AgTUVTU0FH",
+    };
+    body.trim_ascii_start().starts_with(start)
 }
 
 /// The MIME fields of a message or part that matter here.

@@ -1,7 +1,7 @@
 //! Which header fields are outside, in clear, and which inside what is encrypted (RFC 9788).
 //!
-//! **Inside** (section 4.1, the *Cryptographic Payload*) are the fields of the message with the bytes that they had, in their
-//! order, MIME fields among them. Three things are added:
+//! **Inside** (section 5.2, the *Cryptographic Payload*) are the fields of the message with the bytes that they had, in their
+//! order, MIME fields among them. Two things are added:
 //!
 //! - To `Content-Type` the parameter `hp="cipher"` (section 2.1), which tells that these fields are the true ones, and
 //!   `protected-headers="v1"`, the older form, without which today's Thunderbird and K-9 show the outer subject. A message without
@@ -20,8 +20,9 @@
 //! sender's, and the programs that read them do not decrypt. Signatures over the clear message (`DKIM-Signature`, `ARC-*`) are
 //! nowhere: nobody could check them. `HP-Outer` fields that came are left out: they speak of another envelope.
 //!
-//! What is not done: *Legacy Display Elements* (section 5.2.2: the subject repeated at the start of the text). They
-//! would change the body.
+//! What is not done: a signed message (`multipart/signed`) is not put into another part. Thunderbird takes the subject of
+//! such a one from the part that is signed, and shows `[...]` when that has none. Nor is the subject repeated at the start
+//! of the text (*Legacy Display Elements*, section 5.2.2). Either would change the body.
 
 use std::ops::Range;
 
