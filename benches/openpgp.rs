@@ -2,8 +2,9 @@
 //!
 //!     cargo bench --bench openpgp
 //!
-//! Prints for each kind of key messages of 10 KB a second and MB/s of one of 20 MB, on one thread; how often a certificate is
-//! read and judged a second; and how much memory encrypting 20 MB takes at its peak, beside the message itself.
+//! Prints for each kind of key messages of 10 KB a second and MB/s of one of 20 MB, on one thread; how often a
+//! certificate is read and judged a second; and how much memory encrypting 20 MB takes at its peak, beside the
+//! message itself.
 
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;

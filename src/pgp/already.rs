@@ -2,8 +2,8 @@
 //!
 //! Yes only when nothing of its body could be read by somebody without a key:
 //!
-//! - PGP/MIME (RFC 3156, section 4): `multipart/encrypted` with the control part and one part of ciphertext, and nothing before,
-//!   between or after them but the sentence that some programs put there.
+//! - PGP/MIME (RFC 3156, section 4): `multipart/encrypted` with the control part and one part of ciphertext, and
+//!   nothing before, between or after them but the sentence that some programs put there.
 //! - One armored OpenPGP message as the whole of a text body, with nothing but empty lines around it.
 //! - S/MIME (RFC 8551, section 3.3): `application/pkcs7-mime` that holds enveloped data.
 //!

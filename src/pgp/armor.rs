@@ -13,8 +13,8 @@ const END: &[u8] = b"-----END PGP MESSAGE-----\r\n";
 /// Octets of data on a line of 64 characters.
 const LINE: usize = 48;
 
-/// Whether a checksum follows the data. RFC 9580, section 6.1: not after version 2 of encrypted data; programs before it
-/// may ask for one.
+/// Whether a checksum follows the data. RFC 9580, section 6.1: not after version 2 of encrypted data; programs before
+/// it may ask for one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Checksum {
     Given,

@@ -1,9 +1,9 @@
 //! Which keys of a certificate a message can be encrypted to at a given time, and why there are none.
 //!
-//! The rules are sequoia's standard policy as of that time: self-signatures made with MD5 or (since 2023) SHA-1 do not
-//! count, nor do RSA keys below 2048 bits or ElGamal keys. A key counts when its certificate and it itself have begun, have
-//! not expired and are not revoked, its algorithm is known here, and it is marked for encrypting communications or storage
-//! (RFC 9580, section 5.2.3.29): mail is both.
+//! The rules are sequoia's standard policy as of that time: self-signatures made with MD5 or (since 2023) SHA-1 do
+//! not count, nor do RSA keys below 2048 bits or ElGamal keys. A key counts when its certificate and it itself have
+//! begun, have not expired and are not revoked, its algorithm is known here, and it is marked for encrypting
+//! communications or storage (RFC 9580, section 5.2.3.29): mail is both.
 
 use std::fmt;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};

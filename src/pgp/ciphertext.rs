@@ -42,8 +42,8 @@ fn is_base64(data: &[u8]) -> bool {
     data.iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/' | b'=' | b'\r' | b'\n'))
 }
 
-/// Whether the packets are session keys and then encrypted data to the end (RFC 9580, section 10.3). Also taken is the packet
-/// with tag 20 that GnuPG 2.3 and later write.
+/// Whether the packets are session keys and then encrypted data to the end (RFC 9580, section 10.3). Also taken is
+/// the packet with tag 20 that GnuPG 2.3 and later write.
 fn is_sealed(reader: Reader<'_>) -> bool {
     let (mut has_key, mut has_data) = (false, false);
     let mut next = PacketParser::from_reader(reader);

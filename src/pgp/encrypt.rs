@@ -1,13 +1,13 @@
 //! A message as PGP/MIME: `multipart/encrypted` (RFC 3156, section 4).
 //!
-//! All certificates read the same encrypted data, and each can see the key ids of the others. Version 1 of the data packet
-//! (RFC 9580, section 5.13.1) is written, which every program reads, unless all certificates are of version 6 and announce
-//! version 2 of it. One of version 4 may announce it, too, and still lie in a GnuPG that cannot read it.
+//! All certificates read the same encrypted data, and each can see the key ids of the others. Version 1 of the data
+//! packet (RFC 9580, section 5.13.1) is written, which every program reads, unless all certificates are of version 6
+//! and announce version 2 of it. One of version 4 may announce it, too, and still lie in a GnuPG that cannot read it.
 //! Nothing is compressed: a compressed length tells of the text (and costs time). Nothing is signed: aliasd has no
 //! secret keys.
 //!
-//! The message goes through in pieces; there is no copy of it but the result. sequoia holds back up to 4 MiB for the chunks
-//! of the data packet.
+//! The message goes through in pieces; there is no copy of it but the result. sequoia holds back up to 4 MiB for the
+//! chunks of the data packet.
 
 use std::io::Write;
 

@@ -1,6 +1,7 @@
-//! Golden cases of header protection: each folder of `fixtures/pgp` has a message (`in.eml`), the fields that it has outside
-//! when it is encrypted (`outer.txt`) and what is encrypted (`inner.eml`). In a folder whose name has `shown` the subject
-//! may be seen. `ALIASD_BLESS=1 cargo test --lib golden` writes what comes out now; read the difference before committing it.
+//! Golden cases of header protection: each folder of `fixtures/pgp` has a message (`in.eml`), the fields that it has
+//! outside when it is encrypted (`outer.txt`) and what is encrypted (`inner.eml`). In a folder whose name has `shown`
+//! the subject may be seen. `ALIASD_BLESS=1 cargo test --lib golden` writes what comes out now; read the difference
+//! before committing it.
 
 use std::path::{Path, PathBuf};
 

@@ -1,13 +1,13 @@
 //! Which header fields are outside, in clear, and which inside what is encrypted (RFC 9788).
 //!
-//! **Inside** (section 5.2, the *Cryptographic Payload*) are the fields of the message with the bytes that they had, in their
-//! order, MIME fields among them. Two things are added:
+//! **Inside** (section 5.2, the *Cryptographic Payload*) are the fields of the message with the bytes that they had,
+//! in their order, MIME fields among them. Two things are added:
 //!
-//! - To `Content-Type` the parameter `hp="cipher"` (section 2.1), which tells that these fields are the true ones, and
-//!   `protected-headers="v1"`, the older form, without which today's Thunderbird and K-9 show the outer subject. A message without
-//!   `Content-Type` gets one that says what its absence meant.
-//! - An `HP-Outer` field for each field that is outside as well, with the value that it has there (section 2.2). A reader that finds
-//!   a field without one knows that it was confidential.
+//! - To `Content-Type` the parameter `hp="cipher"` (section 2.1), which tells that these fields are the true ones,
+//!   and `protected-headers="v1"`, the older form, without which today's Thunderbird and K-9 show the outer subject.
+//!   A message without `Content-Type` gets one that says what its absence meant.
+//! - An `HP-Outer` field for each field that is outside as well, with the value that it has there (section 2.2). A
+//!   reader that finds a field without one knows that it was confidential.
 //!
 //! **Outside** are the same fields, except:
 //!
@@ -16,13 +16,14 @@
 //! - MIME fields: outside there are those of the encrypted message.
 //! - Lines that are no field. They may be the text of a message that has lost its empty line.
 //!
-//! **Only outside** are fields that tell of the way so far (`Received`, `Authentication-Results`, ours): they are not the
-//! sender's, and the programs that read them do not decrypt. Signatures over the clear message (`DKIM-Signature`, `ARC-*`) are
-//! nowhere: nobody could check them. `HP-Outer` fields that came are left out: they speak of another envelope.
+//! **Only outside** are fields that tell of the way so far (`Received`, `Authentication-Results`, ours): they are not
+//! the sender's, and the programs that read them do not decrypt. Signatures over the clear message (`DKIM-Signature`,
+//! `ARC-*`) are nowhere: nobody could check them. `HP-Outer` fields that came are left out: they speak of another
+//! envelope.
 //!
-//! What is not done: a signed message (`multipart/signed`) is not put into another part. Thunderbird takes the subject of
-//! such a one from the part that is signed, and shows `[...]` when that has none. Nor is the subject repeated at the start
-//! of the text (*Legacy Display Elements*, section 5.2.2). Either would change the body.
+//! What is not done: a signed message (`multipart/signed`) is not put into another part. Thunderbird takes the
+//! subject of such a one from the part that is signed, and shows `[...]` when that has none. Nor is the subject
+//! repeated at the start of the text (*Legacy Display Elements*, section 5.2.2). Either would change the body.
 
 use std::ops::Range;
 

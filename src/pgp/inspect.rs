@@ -1,8 +1,8 @@
 //! What a person or a directory hands over as certificates.
 //!
-//! Taken are binary and armored data (RFC 9580, sections 10.1 and 6.2), several certificates after one another, several armored
-//! blocks with text around them, and text in UTF-16, which is what `>` writes in some shells. A file with a secret key, or
-//! with anything that cannot be encrypted to now, is refused as a whole, with the reason.
+//! Taken are binary and armored data (RFC 9580, sections 10.1 and 6.2), several certificates after one another,
+//! several armored blocks with text around them, and text in UTF-16, which is what `>` writes in some shells. A file
+//! with a secret key, or with anything that cannot be encrypted to now, is refused as a whole, with the reason.
 //!
 //! What is kept of a certificate: its keys and user ids with the signatures that the certificate itself made over them.
 //! Signatures of other people, pictures and unknown packets are left out (there may be any number of them, and whoever

@@ -1,8 +1,9 @@
-//! OpenPGP with sequoia: certificates are judged, and messages encrypted to them as PGP/MIME with protected header fields.
+//! OpenPGP with sequoia: certificates are judged, and messages encrypted to them as PGP/MIME with protected header
+//! fields.
 //!
-//! [`Engine`] implements the port [`OpenPgp`]. It works with public keys only and waits for nothing; what it costs is in
-//! proportion to the message. It makes no decision about mail: which certificates count for a recipient, and what becomes
-//! of a message that cannot be encrypted, is the business of its callers.
+//! [`Engine`] implements the port [`OpenPgp`]. It works with public keys only and waits for nothing; what it costs is
+//! in proportion to the message. It makes no decision about mail: which certificates count for a recipient, and what
+//! becomes of a message that cannot be encrypted, is the business of its callers.
 //!
 //! - [`inspect`](self::inspect): what a person or a directory hands over, read strictly and stripped.
 //! - [`certs`]: which keys of a certificate can be encrypted to at a time, and why there are none.
