@@ -1,4 +1,7 @@
+use std::io::{Read, Write};
+
 use proptest::prelude::*;
+use sequoia_openpgp::armor::{Kind, Reader, ReaderMode, Writer};
 
 use super::super::testing::{armored, at, certificate, content, jane};
 use super::*;
@@ -56,6 +59,26 @@ fn pgp_mime_is_known_in_the_forms_that_programs_write() {
         "-----\r\nVersion: GnuPG v2\r\n\r\n",
         1
     ))));
+}
+
+/// The message with the tag of its second packet changed.
+fn with_tag(message: &str, tag: u8) -> String {
+    let mut data = Vec::new();
+    Reader::from_bytes(message.as_bytes(), ReaderMode::Tolerant(None)).read_to_end(&mut data).unwrap();
+    let second = 2 + usize::from(data[1]);
+    assert_eq!((data[0], data[second]), (0xC0 | 1, 0xC0 | 18), "a session key and encrypted data");
+    data[second] = 0xC0 | tag;
+    let mut writer = Writer::new(Vec::new(), Kind::Message).unwrap();
+    writer.write_all(&data).unwrap();
+    String::from_utf8(writer.finalize().unwrap()).unwrap().replace('\n', "\r\n")
+}
+
+#[test]
+fn the_data_packet_of_a_later_gnupg_is_known_and_no_other() {
+    let message = message();
+    for (tag, is_known) in [(18, true), (20, true), (11, false), (9, false), (60, false)] {
+        assert_eq!(is_pgp_mime(&pgp_mime(&with_tag(&message, tag))), is_known, "{tag}");
+    }
 }
 
 #[test]
