@@ -127,11 +127,25 @@ impl Opened {
         secrets.trace_in_bytes(&self.data) || secrets.trace_in(&self.headers, Syntax::Plain)
     }
 
+    /// Data that was not armored.
+    pub fn binary(data: Vec<u8>) -> Self {
+        Self { headers: String::new(), data }
+    }
+
+    /// Whether the data is compressed, so that nobody knows what it names.
+    pub fn is_compressed(&self) -> bool {
+        self.tag() == Some(8)
+    }
+
     /// Whether the data is encrypted: it begins with a session key for somebody, or with encrypted data (RFC 9580, section 5).
     pub fn is_encrypted(&self) -> bool {
-        let tag =
-            self.data.first().map(|&first| if first & 0x40 == 0 { first >> 2 & 0x0f } else { first & 0x3f });
-        matches!(tag, Some(1 | 3 | 9 | 18 | 20))
+        matches!(self.tag(), Some(1 | 3 | 9 | 18 | 20))
+    }
+
+    /// The type of the first packet (RFC 9580, section 4.2).
+    fn tag(&self) -> Option<u8> {
+        let &first = self.data.first().filter(|&&first| first & 0x80 != 0)?;
+        Some(if first & 0x40 == 0 { first >> 2 & 0x0f } else { first & 0x3f })
     }
 }
 

@@ -53,6 +53,19 @@ impl Content {
         self.media.get("charset")
     }
 
+    /// Whether its readers join lines that end in a blank, and leave that blank out.
+    pub fn joins_lines(&self) -> bool {
+        let says = |name, wanted: &str| {
+            self.media.get(name).is_some_and(|said| said.trim().eq_ignore_ascii_case(wanted))
+        };
+        says("format", "flowed") && says("delsp", "yes")
+    }
+
+    /// Whether its name says that it holds OpenPGP data.
+    pub fn has_openpgp_name(&self) -> bool {
+        self.has_extension(&["gpg", "pgp", "asc", "sig"])
+    }
+
     pub fn is(&self, media_type: &str) -> bool {
         self.media.word == media_type
     }

@@ -11,6 +11,7 @@ use super::OpaqueParts;
 use super::armor::{self, Block, BlockKind, KEY_LEFT_OUT};
 use super::entity::{Outcome, Scrubber};
 use super::fields::Description;
+use super::flowed;
 use super::kind::{Content, Kind};
 use super::marks;
 use super::view::Syntax;
@@ -119,20 +120,45 @@ impl Scrubber<'_> {
         reader: Reader,
     ) -> Result<Option<String>, Refused> {
         let mut changed = self.without_blocks(content, text)?;
-        if let Some(new) = marks::rewrite_links(changed.as_deref().unwrap_or(text), self.secrets, self.ids) {
-            changed = Some(new);
+        let steps: [&dyn Fn(&str) -> Option<String>; 5] = [
+            &|text| marks::rewrite_links(text, self.secrets, self.ids),
+            &|text| self.replace(text, syntax, reader),
+            // Once more: what is put in may make something out of what stands beside it.
+            &|text| self.replace(text, syntax, reader),
+            &|text| self.replace_joined(content, text, syntax, reader),
+            &|text| self.replace_xtext(text, reader),
+        ];
+        for step in steps {
+            changed = step(changed.as_deref().unwrap_or(text)).or(changed);
         }
-        for _ in 0..2 {
-            match self.replace(changed.as_deref().unwrap_or(text), syntax, reader) {
-                Some(new) => changed = Some(new),
-                None => return Ok(changed),
-            }
-        }
-        let now = changed.as_deref().unwrap_or(text);
-        if self.secrets.address_in(now, syntax) {
+        let now = changed.as_deref();
+        if now.is_some_and(|now| self.secrets.address_in(now, syntax)) {
             return Err(Refused::UnchangeablePart(self.place(content)));
         }
         Ok(changed)
+    }
+
+    /// An address may stand in two lines that readers join.
+    fn replace_joined(
+        &self,
+        content: &Content,
+        text: &str,
+        syntax: Syntax,
+        reader: Reader,
+    ) -> Option<String> {
+        if !content.joins_lines() {
+            return None;
+        }
+        self.replace(&flowed::joined(text), syntax, reader)
+    }
+
+    /// Reports write addresses as envelopes do (`xtext` of RFC 3461, section 4).
+    fn replace_xtext(&self, text: &str, reader: Reader) -> Option<String> {
+        if reader == Reader::Person {
+            return None;
+        }
+        let decoded = text.replace("+40", "@").replace("+2B", "+").replace("+2b", "+");
+        if decoded == text { None } else { self.replace(&decoded, Syntax::Plain, reader) }
     }
 
     fn replace(&self, text: &str, syntax: Syntax, reader: Reader) -> Option<String> {
@@ -176,7 +202,7 @@ impl Scrubber<'_> {
                 Err(Refused::OpaquePart(self.place(content)))
             }
             BlockKind::Message if opened.is_encrypted() => Ok(None),
-            BlockKind::Message if opened.has_trace(self.secrets) => {
+            BlockKind::Message if opened.is_compressed() || opened.has_trace(self.secrets) => {
                 Err(Refused::UnchangeablePart(self.place(content)))
             }
             BlockKind::Key if opened.has_trace(self.secrets) => Ok(Some(KEY_LEFT_OUT)),
@@ -203,7 +229,9 @@ impl Scrubber<'_> {
         if is_text(&octets) {
             return self.decoded_text(content, body, &octets, None, Reader::Person);
         }
-        if self.secrets.address_in_bytes(&octets) {
+        let is_compressed =
+            content.has_openpgp_name() && armor::Opened::binary(octets.to_vec()).is_compressed();
+        if is_compressed || self.secrets.address_in_bytes(&octets) {
             return Err(Refused::UnchangeablePart(self.place(content)));
         }
         Ok(self.without_foreign_octets(content, body, &octets))

@@ -16,7 +16,7 @@ use super::view::Syntax;
 const ENDS: [&str; 3] = ["com", "net", "org"];
 /// Fewer letters than this before such an end are rather a word.
 const LETTERS_BEFORE_END: usize = 5;
-/// Longest id that is looked for behind `cid:`.
+/// Longest id that is looked for behind a scheme.
 const LONGEST_ID: usize = 1_000;
 
 /// The boundary in place of one that says too much.
@@ -67,15 +67,19 @@ fn has_undotted_name(text: &str) -> bool {
     })
 }
 
-/// The text with other Content-IDs in its `cid:` links; nothing when none needs one.
+/// The text with other ids in its `cid:` and `mid:` links (RFC 2392); nothing when none needs one.
 pub(super) fn rewrite_links(text: &str, secrets: &Secrets, ids: &dyn SealIds) -> Option<String> {
     let mut out = String::new();
     let mut copied = 0;
-    for link in links(text) {
-        let written = text.get(link.clone()).unwrap_or_default();
-        if let Some(new) = other_content_id(&read_link(written), secrets, ids) {
+    for (scheme, link) in links(text) {
+        let id = read_link(text.get(link.clone()).unwrap_or_default());
+        let other = match scheme {
+            Scheme::Part => other_content_id(&id, secrets, ids),
+            Scheme::Message => other_link(&id, secrets, ids),
+        };
+        if let Some(other) = other {
             out.push_str(text.get(copied..link.start).unwrap_or_default());
-            out.push_str(&new);
+            out.push_str(&other);
             copied = link.end;
         }
     }
@@ -83,26 +87,49 @@ pub(super) fn rewrite_links(text: &str, secrets: &Secrets, ids: &dyn SealIds) ->
     (copied > 0).then_some(out)
 }
 
-/// What stands behind each `cid:`, apart from one another.
-fn links(text: &str) -> impl Iterator<Item = Range<usize>> {
+/// A message id, and perhaps a Content-ID within that message.
+fn other_link(link: &str, secrets: &Secrets, ids: &dyn SealIds) -> Option<String> {
+    if !secrets.trace_in(link, Syntax::Plain) {
+        return None;
+    }
+    let (message, part) = link.split_once('/').unwrap_or((link, ""));
+    let sealed = ids.message_id(message.as_bytes());
+    let part = if part.is_empty() { String::new() } else { format!("/{}", ids.content_id(part.as_bytes())) };
+    Some(format!("{}{part}", sealed.trim_matches(['<', '>'])))
+}
+
+/// What a link names.
+#[derive(Debug, Clone, Copy)]
+enum Scheme {
+    Part,
+    Message,
+}
+
+/// What stands behind each `cid:` and `mid:`, apart from one another.
+fn links(text: &str) -> impl Iterator<Item = (Scheme, Range<usize>)> {
     let mut at = 0;
     std::iter::from_fn(move || {
         loop {
             let start = at + memchr(b':', text.as_bytes().get(at..)?)? + 1;
             at = start;
-            if ends_with_cid(text.as_bytes().get(..start - 1)?) {
+            if let Some(scheme) = scheme_before(text.as_bytes().get(..start - 1)?) {
                 at += link_end(text.get(start..)?);
-                return Some(start..at);
+                return Some((scheme, start..at));
             }
         }
     })
 }
 
-fn ends_with_cid(before: &[u8]) -> bool {
-    before.last_chunk::<3>().is_some_and(|last| last.eq_ignore_ascii_case(b"cid"))
+fn scheme_before(before: &[u8]) -> Option<Scheme> {
+    let word = before.last_chunk::<3>()?.to_ascii_lowercase();
+    match word.as_slice() {
+        b"cid" => Some(Scheme::Part),
+        b"mid" => Some(Scheme::Message),
+        _ => None,
+    }
 }
 
-/// The length of what stands behind `cid:`.
+/// The length of what stands behind `cid:` or `mid:`.
 fn link_end(rest: &str) -> usize {
     let ends = |c: char| c.is_whitespace() || c.is_control() || "\"'<>()[]{}|\\^`,".contains(c);
     let limit = rest.floor_char_boundary(LONGEST_ID);
@@ -112,9 +139,17 @@ fn link_end(rest: &str) -> usize {
 /// An id as a link writes it: percent-encoded, with entities for the characters that programs write so.
 fn read_link(written: &str) -> String {
     let mut text = Cow::Borrowed(written);
-    for (entity, character) in
-        [("&#64;", "@"), ("&#x40;", "@"), ("&#X40;", "@"), ("&commat;", "@"), ("&#46;", "."), ("&amp;", "&")]
-    {
+    for (entity, character) in [
+        ("&#64;", "@"),
+        ("&#x40;", "@"),
+        ("&#X40;", "@"),
+        ("&commat;", "@"),
+        ("&#46;", "."),
+        ("&#x2e;", "."),
+        ("&#x2E;", "."),
+        ("&period;", "."),
+        ("&amp;", "&"),
+    ] {
         if text.contains(entity) {
             text = Cow::Owned(text.replace(entity, character));
         }
@@ -192,7 +227,10 @@ mod tests {
             let expected = format!("<img src=\"CID:{new}\"><img src='cid:ii_1'> acid: cid:");
             assert_eq!(rewrite_links(&text, &secrets(), &TestIds), Some(expected));
         }
-        assert_eq!(rewrite_links("cid:", &secrets(), &TestIds), None);
+        let other =
+            format!("see mid:{}", TestIds.message_id(b"1%2@mail.example.net").trim_matches(['<', '>']));
+        assert_eq!(rewrite_links("see mid:1%252@mail.example.net", &secrets(), &TestIds), Some(other));
+        assert_eq!(rewrite_links("pyramid:1@mail.example.com cid:", &secrets(), &TestIds), None);
         assert_eq!(rewrite_links("\u{e9}\u{e9}: \u{e9}cid:\u{e9}", &secrets(), &TestIds), None);
     }
 }

@@ -16,6 +16,7 @@ mod armor;
 mod bytes;
 mod entity;
 mod fields;
+mod flowed;
 mod kind;
 mod leaf;
 mod marks;
