@@ -101,8 +101,9 @@ impl<'a> Scene<'a> {
         self.mailbox.host(&mut self.dice)
     }
 
+    /// The local part; of a very short one, which tells nothing by itself, the domain.
     pub fn word(&mut self) -> String {
-        self.mailbox.word(&mut self.dice)
+        if self.mailbox.local.len() < 3 { self.host() } else { self.mailbox.word(&mut self.dice) }
     }
 
     /// The address, the domain or the local part: whatever programs put into ids.

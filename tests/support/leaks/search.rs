@@ -6,6 +6,8 @@ use super::{Rule, What};
 
 /// Characters of the text around a find that are shown.
 const CONTEXT: usize = 32;
+/// A local part with fewer characters tells nothing by itself.
+const SHORTEST_WORD: usize = 3;
 /// Local parts of that many octets do not occur by chance.
 const SELDOM: usize = 6;
 /// Longest tag that is looked at.
@@ -59,6 +61,7 @@ impl Secret {
     fn local_part_matters(&self, rule: Rule) -> bool {
         match rule {
             Rule::Prose => false,
+            _ if self.local.chars().count() < SHORTEST_WORD => false,
             Rule::Description | Rule::FileName => {
                 self.local.chars().count() >= 8 || !self.local.chars().all(char::is_alphabetic)
             }
