@@ -75,7 +75,7 @@ fn a_domain_may_stand_in_prose_and_nowhere_else() {
         letter("Content-Description: photo of example.net", "info@example.net"),
         letter(
             "From: \"example.net\" <other@example.net>",
-            "notme@example.net, me@example.net.au, me@example.network",
+            "notme@example.net, not.me@example.net, me@example.net.au, me@example.network",
         ),
         letter("Content-Disposition: inline; filename=me.jpg", "me"),
         letter("Message-ID: <1@notexample.net>", "x"),

@@ -27,7 +27,7 @@ pub const METHODS: &[Entry] = &[
     }),
     ("uid", |s| {
         let address = s.address();
-        calendar(s, &format!("UID:20260101T000000-{address}"));
+        calendar(s, &format!("UID:20260101T000000/{address}"));
     }),
     ("description with escapes", |s| {
         let address = s.address();

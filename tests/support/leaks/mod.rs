@@ -5,7 +5,7 @@
 //!
 //! - [`walk`]: a MIME reader of its own that errs towards seeing too much. It knows what each place is for.
 //! - [`opinion`]: mail-parser, as a mail program might use it.
-//! - [`brute`](self::Reader::Brute): no MIME at all. The whole message is one text, decoded in every way in any order.
+//! - [`blocks`]: no MIME at all. What stands between empty lines is text, decoded in every way in any order.
 //!
 //! What is looked for depends on the place ([`Rule`]). What is not looked for: an address that only a person could read (`me at
 //! example net`, a picture), and what is inside archives and encrypted parts.
@@ -84,8 +84,26 @@ pub fn find(message: &[u8], secrets: &[Secret]) -> Vec<Leak> {
     let mut hunt = Hunt { secrets, leaks: BTreeSet::new() };
     walk::walk(message, &mut hunt);
     opinion::read(message, &mut hunt);
-    hunt.bytes(Reader::Brute, "the whole message", message, &[], Rule::Prose);
+    for (number, block) in blocks(message).into_iter().enumerate() {
+        hunt.bytes(Reader::Brute, &format!("block {}", number + 1), block, &[], Rule::Prose);
+    }
     hunt.leaks.into_iter().collect()
+}
+
+/// What stands between empty lines, over which nothing is written. The whole message at once would have as many readings as its
+/// parts have together, multiplied.
+fn blocks(message: &[u8]) -> Vec<&[u8]> {
+    let mut blocks = Vec::new();
+    let (mut start, mut at) = (0, 0);
+    for line in message.split_inclusive(|octet| *octet == b'\n') {
+        at += line.len();
+        if line == b"\r\n" || line == b"\n" {
+            blocks.push(&message[start..at]);
+            start = at;
+        }
+    }
+    blocks.push(&message[start..]);
+    blocks
 }
 
 /// A search under way.

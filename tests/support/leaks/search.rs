@@ -71,7 +71,7 @@ impl Secret {
 
     fn address_in(&self, text: &str) -> Option<usize> {
         text.match_indices(self.local.as_str())
-            .filter(|(at, _)| !ends_in_a_word(&text[..*at]))
+            .filter(|(at, _)| !is_end_of_another(&text[..*at]))
             .find(|(at, local)| self.domain_follows(&text[at + local.len()..]))
             .map(|(at, _)| at)
     }
@@ -141,6 +141,11 @@ fn goes_on_as_a_name(after: &str) -> bool {
         Some(c) => c.is_alphanumeric(),
         None => false,
     }
+}
+
+/// `john.smith@example.net` does not show `smith@example.net`.
+fn is_end_of_another(before: &str) -> bool {
+    ends_in_a_word(before.strip_suffix(['.', '-', '_']).unwrap_or(before))
 }
 
 fn ends_in_a_word(before: &str) -> bool {
