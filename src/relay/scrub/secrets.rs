@@ -30,8 +30,7 @@ const TELLING_LETTERS: usize = 8;
 #[derive(Debug, Clone)]
 pub struct Secrets {
     search: Search,
-    addresses: ByteSearch,
-    traces: ByteSearch,
+    bytes: ByteSearch,
 }
 
 impl Secrets {
@@ -68,14 +67,14 @@ impl Secrets {
     /// Whether binary data has an address, in ASCII, UTF-8 or UTF-16, in any case; nothing is decoded.
     #[must_use]
     pub fn address_in_bytes(&self, bytes: &[u8]) -> bool {
-        self.addresses.finds(bytes)
+        self.bytes.finds_address(bytes)
     }
 
     /// Whether binary data has that, or a domain, or a local part that tells somebody (see [`Self::trace_in_name`]): a short
     /// word stands in any data by chance.
     #[must_use]
     pub fn trace_in_bytes(&self, bytes: &[u8]) -> bool {
-        self.traces.finds(bytes)
+        self.bytes.finds_trace(bytes)
     }
 
     /// A text for people: the alias for its mailboxes, the contact for a reverse alias. Nothing when neither is in it.
@@ -116,7 +115,6 @@ struct Book<'a> {
     words: BTreeSet<String>,
     /// Mailboxes with and without their tags.
     mailboxes: Vec<Address>,
-    reverse_aliases: Vec<Address>,
     /// Addresses of contacts.
     contacts: Vec<Address>,
 }
@@ -134,7 +132,6 @@ impl<'a> Book<'a> {
             hosts: BTreeMap::new(),
             words: BTreeSet::new(),
             mailboxes: mailboxes.into_iter().collect(),
-            reverse_aliases: Vec::new(),
             contacts: Vec::new(),
         };
         book.add_person(&alias.address, true, None);
@@ -182,7 +179,6 @@ impl<'a> Book<'a> {
         let is_owner = self.is_mailbox(&contact.address);
         let shown = if is_owner { &self.alias.address } else { &contact.address };
         self.add_person(reverse_alias, false, Some(shown));
-        self.reverse_aliases.push(reverse_alias.clone());
         if !is_owner {
             self.contacts.push(contact.address.clone());
         }
@@ -199,18 +195,14 @@ impl<'a> Book<'a> {
                 self.add_person(&contact, false, None);
             }
         }
-        let addresses: Vec<String> = self.spelled_addresses();
-        let traces = self.spelled_traces();
-        let mut hosts: Vec<Host> = self.hosts.into_values().collect();
-        for host in &mut hosts {
+        for host in self.hosts.values_mut() {
             host.people.sort_by_key(|person| std::cmp::Reverse(person.local.len()));
         }
-        let words = self.words.into_iter().map(|text| Word { telling: is_telling(&text), text }).collect();
-        Secrets {
-            search: Search::new(hosts, words, Parts::of(&self.alias.address)),
-            addresses: ByteSearch::new(addresses.iter()),
-            traces: ByteSearch::new(addresses.iter().chain(&traces)),
-        }
+        let words: Vec<Word> =
+            self.words.into_iter().map(|text| Word { telling: is_telling(&text), text }).collect();
+        let bytes = byte_search(&self.hosts, &words);
+        let search = Search::new(self.hosts.into_values().collect(), words, Parts::of(&self.alias.address));
+        Secrets { search, bytes }
     }
 
     /// Whether the address of a contact has something that is secret elsewhere.
@@ -220,21 +212,19 @@ impl<'a> Book<'a> {
             |(name, host): (&String, &Host)| host.secret && has_word(contact.host().as_str(), name);
         self.hosts.iter().any(has_domain) || self.words.iter().any(|word| has_word(&spelled, word))
     }
+}
 
-    fn spelled_addresses(&self) -> Vec<String> {
-        let all = self.mailboxes.iter().chain(&self.reverse_aliases);
-        all.flat_map(|address| {
-            let shown = idna::domain_to_unicode(address.host().as_str()).0;
-            [address.as_normal().to_owned(), format!("{}@{shown}", address.local().to_lowercase())]
-        })
-        .collect()
+fn byte_search(hosts: &BTreeMap<String, Host>, words: &[Word]) -> ByteSearch {
+    let mut search = ByteSearch::new();
+    for (name, host) in hosts {
+        let shown = idna::domain_to_unicode(name).0;
+        search.add_host(name, host);
+        if shown != *name {
+            search.add_host(&shown, host);
+        }
     }
-
-    fn spelled_traces(&self) -> Vec<String> {
-        let secret = self.hosts.iter().filter(|(_, host)| host.secret && host.exempt_behind.is_none());
-        let domains = secret.flat_map(|(name, _)| [name.clone(), idna::domain_to_unicode(name).0]);
-        domains.chain(self.words.iter().filter(|word| is_telling(word)).cloned()).collect()
-    }
+    words.iter().filter(|word| word.telling).for_each(|word| search.add_word(&word.text));
+    search
 }
 
 fn is_telling(word: &str) -> bool {

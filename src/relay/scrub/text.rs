@@ -7,20 +7,22 @@
 //! What is returned has been searched again. If something is still found (a replacement may join what stood apart), it is
 //! replaced again, then cut out; a text that resists even that comes back empty.
 
-use std::cmp::Reverse;
 use std::collections::BTreeSet;
 use std::ops::Range;
 
-use aho_corasick::AhoCorasick;
-
+mod draft;
+pub(super) mod needle;
 mod place;
-mod spelling;
+pub(super) mod spelling;
 #[cfg(test)]
 mod tests;
 
-use super::view::{Kind, Reading, Syntax, any_reading, windows};
+use super::view::letters::Letters;
+use super::view::{Reader, Reading, Syntax, Window, windows};
 use crate::mail::{Address, DomainName, Host as MailHost};
 use crate::relay::reverse;
+use draft::{Change, Draft, Hit, Piece};
+use needle::Needle;
 use place::Place;
 pub(super) use spelling::Label;
 use spelling::{HostFound, Joint};
@@ -41,6 +43,16 @@ pub(super) enum Scope {
     Names,
     /// And all local parts.
     Everything,
+}
+
+impl Scope {
+    fn counts(self, word: &Word) -> bool {
+        match self {
+            Self::Addresses => false,
+            Self::Names => word.telling,
+            Self::Everything => true,
+        }
+    }
 }
 
 /// An address in its two parts, as it is written.
@@ -94,15 +106,18 @@ pub(super) struct Word {
 /// A search for some addresses, domains and words.
 #[derive(Debug, Clone)]
 pub(super) struct Search {
-    hosts: Vec<Host>,
-    words: Vec<Word>,
+    hosts: Vec<Anchored<Host>>,
+    words: Vec<Anchored<Word>>,
     /// What domains and words become.
     alias: Parts,
-    /// First labels; for each pattern its host.
-    anchors: AhoCorasick,
-    hosts_of_anchors: Vec<usize>,
-    /// The same patterns, and behind them the words.
-    anchors_and_words: AhoCorasick,
+    letters: Letters,
+}
+
+/// Something and what it starts with, in all spellings.
+#[derive(Debug, Clone)]
+struct Anchored<T> {
+    starts: Vec<Needle>,
+    it: T,
 }
 
 /// A place in a reading.
@@ -128,87 +143,75 @@ enum What<'s> {
     Word,
 }
 
-/// A place in the source.
-#[derive(Debug)]
-struct Hit {
-    range: Range<usize>,
-    /// It may stay, and so may what is inside of it.
-    known: bool,
-    /// What is put where, in order.
-    pieces: Vec<Piece>,
-}
-
-#[derive(Debug)]
-struct Piece {
-    range: Range<usize>,
-    text: String,
-}
-
 impl Search {
     pub(super) fn new(hosts: Vec<Host>, words: Vec<Word>, alias: Parts) -> Self {
-        let mut patterns = Vec::new();
-        let mut hosts_of_anchors = Vec::new();
-        for (index, first) in hosts.iter().enumerate().filter_map(|(i, host)| Some((i, host.labels.first()?)))
-        {
-            for spelling in first.spellings() {
-                patterns.push(spelling);
-                hosts_of_anchors.push(index);
-            }
-        }
-        let anchors = automaton(&patterns);
-        patterns.extend(words.iter().map(|word| word.text.as_str()));
-        let anchors_and_words = automaton(&patterns);
-        Self { anchors, anchors_and_words, hosts_of_anchors, hosts, words, alias }
+        let labels = hosts.iter().flat_map(|host| &host.labels).flat_map(Label::spellings);
+        let people = hosts.iter().flat_map(|host| &host.people).map(|person| person.local.as_str());
+        let letters = Letters::of(labels.chain(people).chain(words.iter().map(|word| word.text.as_str())));
+        let anchored = |host: Host| Anchored { starts: first_label(&host.labels), it: host };
+        let word = |word: Word| Anchored {
+            starts: Needle::new(word.text.as_bytes()).into_iter().collect(),
+            it: word,
+        };
+        let (hosts, words) =
+            (hosts.into_iter().map(anchored).collect(), words.into_iter().map(word).collect());
+        Self { hosts, words, alias, letters }
     }
 
     /// Whether a text has something of this scope.
     pub(super) fn finds(&self, text: &str, syntax: Syntax, scope: Scope) -> bool {
-        let mut is_secret = |found: Found<'_>| !matches!(found.what, What::Known);
-        let seen = windows(text).any(|window| {
-            any_reading(window.text, syntax, |reading| self.look(reading, scope, &mut is_secret))
-        });
-        seen && !self.hits(text, syntax, scope).is_empty()
+        let mut draft = Draft::new(text);
+        self.glimpses(text, syntax, scope)
+            && windows(text).any(|window| !draft.settle(self.hits(&window, syntax, scope)).is_empty())
     }
 
     /// The text without what is of this scope; nothing when it has none.
     pub(super) fn replace(&self, text: &str, syntax: Syntax, scope: Scope) -> Option<String> {
-        if !self.finds(text, syntax, scope) {
+        if !self.glimpses(text, syntax, scope) {
             return None;
         }
-        let mut now = text.to_owned();
-        for _ in 0..REPLACEMENTS {
-            let hits = self.hits(&now, syntax, scope);
-            if hits.is_empty() {
-                return Some(now);
+        let mut now = None;
+        let changes = std::iter::repeat_n(Change::Replace, REPLACEMENTS);
+        for change in changes.chain(std::iter::repeat_n(Change::Cut, CUTS)) {
+            match self.change(now.as_deref().unwrap_or(text), syntax, scope, change) {
+                Some(changed) => now = Some(changed),
+                None => return now,
             }
-            now = splice(&now, &hits);
         }
-        for _ in 0..CUTS {
-            let hits = self.hits(&now, syntax, scope);
-            if hits.is_empty() {
-                return Some(now);
-            }
-            now = cut(&now, &hits);
-        }
-        Some(if self.finds(&now, syntax, scope) { String::new() } else { now })
+        now.map(|now| if self.finds(&now, syntax, scope) { String::new() } else { now })
     }
 
-    /// What is to be replaced, in order, apart from one another.
-    fn hits(&self, text: &str, syntax: Syntax, scope: Scope) -> Vec<Hit> {
-        let mut hits = Vec::new();
+    /// Makes one kind of change wherever something is found. Nothing when there is nothing.
+    fn change(&self, text: &str, syntax: Syntax, scope: Scope, change: Change) -> Option<String> {
+        let mut draft = Draft::new(text);
         for window in windows(text) {
-            any_reading(window.text, syntax, |reading| {
-                self.look(reading, scope, &mut |found| {
-                    let source = reading.source(&found.range);
-                    if window.owns(window.offset + source.start) {
-                        hits.push(self.hit(reading, &found, window.text, syntax, window.offset));
-                    }
-                    false
-                });
-                false
-            });
+            let hits = draft.settle(self.hits(&window, syntax, scope));
+            draft.apply(hits, change);
         }
-        settle(hits)
+        draft.finish()
+    }
+
+    /// Whether there is something that may turn out to be part of what may stay. Most texts have nothing, and this is quick.
+    fn glimpses(&self, text: &str, syntax: Syntax, scope: Scope) -> bool {
+        let reader = Reader::new(syntax, self.letters);
+        let mut is_secret = |found: Found<'_>| !matches!(found.what, What::Known);
+        windows(text)
+            .any(|window| reader.any(window.text, |reading| self.look(reading, scope, &mut is_secret)))
+    }
+
+    /// What a window shows, with the places in the whole text.
+    fn hits(&self, window: &Window<'_>, syntax: Syntax, scope: Scope) -> Vec<Hit> {
+        let mut hits = Vec::new();
+        Reader::new(syntax, self.letters).any(window.text, |reading| {
+            self.look(reading, scope, &mut |found| {
+                let source = reading.source(&found.range);
+                if window.owns(window.offset + source.start) {
+                    hits.push(self.hit(reading, &found, window.text, syntax).behind(window.offset));
+                }
+                false
+            })
+        });
+        hits
     }
 
     /// Tells what a reading shows, until `tell` answers `true`. Returns whether it did.
@@ -218,39 +221,19 @@ impl Search {
         scope: Scope,
         tell: &mut impl FnMut(Found<'s>) -> bool,
     ) -> bool {
-        let automaton = if scope == Scope::Addresses { &self.anchors } else { &self.anchors_and_words };
-        automaton.find_overlapping_iter(reading.text).any(|anchor| {
-            let pattern = anchor.pattern().as_usize();
-            let found = match self.hosts_of_anchors.get(pattern) {
-                Some(&host) => {
-                    self.hosts.get(host).and_then(|host| at_host(reading, anchor.start(), host, scope))
-                }
-                None => self.at_word(reading, anchor.range(), pattern - self.hosts_of_anchors.len(), scope),
-            };
-            found.is_some_and(&mut *tell)
-        })
+        for Anchored { starts, it: host } in &self.hosts {
+            let mut found =
+                anchors(starts, reading.text).filter_map(|at| host_at(reading, at.start, host, scope));
+            if found.any(&mut *tell) {
+                return true;
+            }
+        }
+        let words = self.words.iter().filter(|word| scope.counts(&word.it));
+        let mut places = words.flat_map(|word| anchors(&word.starts, reading.text));
+        places.any(|range| is_word(reading, &range) && tell(Found { range, what: What::Word }))
     }
 
-    fn at_word(
-        &self,
-        reading: &Reading<'_>,
-        range: Range<usize>,
-        word: usize,
-        scope: Scope,
-    ) -> Option<Found<'_>> {
-        let word = self.words.get(word)?;
-        let counts = scope == Scope::Everything || word.telling;
-        (counts && is_word(reading, &range)).then_some(Found { range, what: What::Word })
-    }
-
-    fn hit(
-        &self,
-        reading: &Reading<'_>,
-        found: &Found<'_>,
-        text: &str,
-        syntax: Syntax,
-        offset: usize,
-    ) -> Hit {
+    fn hit(&self, reading: &Reading<'_>, found: &Found<'_>, text: &str, syntax: Syntax) -> Hit {
         let source = reading.source(&found.range);
         let place = Place::new(syntax, text.get(source.clone()).unwrap_or_default());
         let piece = |range: &Range<usize>, new: &str| Piece::new(reading, range, &place.escape(new), text);
@@ -269,27 +252,22 @@ impl Search {
             let joint = text.get(first.range.end..second.range.start).unwrap_or_default();
             second.text.insert_str(0, place::terminator(joint));
         }
-        for piece in &mut pieces {
-            piece.range = piece.range.start + offset..piece.range.end + offset;
-        }
-        Hit {
-            range: source.start + offset..source.end + offset,
-            known: matches!(found.what, What::Known),
-            pieces,
-        }
+        Hit { range: source, known: matches!(found.what, What::Known), pieces }
     }
 }
 
-fn automaton(patterns: &[&str]) -> AhoCorasick {
-    #[expect(
-        clippy::expect_used,
-        reason = "some hundred names of 64 octets: far below what the builder refuses"
-    )]
-    AhoCorasick::builder().ascii_case_insensitive(true).build(patterns).expect("few and short patterns")
+/// Where one of them stands.
+fn anchors<'a>(needles: &'a [Needle], text: &'a str) -> impl Iterator<Item = Range<usize>> + 'a {
+    needles.iter().flat_map(|needle| needle.starts(text.as_bytes()).map(|start| start..start + needle.len()))
+}
+
+fn first_label(labels: &[Label]) -> Vec<Needle> {
+    let first = labels.first().into_iter().flat_map(Label::spellings);
+    first.filter_map(|label| Needle::new(label.as_bytes())).collect()
 }
 
 /// What stands where the first label of a host was seen.
-fn at_host<'s>(reading: &Reading<'_>, start: usize, host: &'s Host, scope: Scope) -> Option<Found<'s>> {
+fn host_at<'s>(reading: &Reading<'_>, start: usize, host: &'s Host, scope: Scope) -> Option<Found<'s>> {
     let found = spelling::host(reading.text, start, &host.labels)?;
     if let Some(address) = address(reading, start, &found, host) {
         return Some(address);
@@ -375,63 +353,6 @@ fn dotted(host: &str, dot: Option<&Range<usize>>, reading: &Reading<'_>) -> Stri
     }
 }
 
-impl Piece {
-    /// Puts `text` where `range` is written. Tags inside of it follow; of line ends that are none, one goes before it.
-    fn new(reading: &Reading<'_>, range: &Range<usize>, text: &str, source: &str) -> Self {
-        let place = reading.source(range);
-        let mut put = String::new();
-        let seams = reading.seams(range);
-        let written = |seam: &super::view::Seam| source.get(seam.source.clone()).unwrap_or_default();
-        if let Some(fold) = seams.iter().find(|seam| seam.kind == Kind::Fold)
-            && !source.get(..place.start).unwrap_or_default().ends_with(['\n', '\r', ' ', '\t'])
-        {
-            put.push_str(written(fold));
-        }
-        put.push_str(text);
-        seams.iter().filter(|seam| seam.kind == Kind::Tag).for_each(|seam| put.push_str(written(seam)));
-        Self { range: place, text: put }
-    }
-}
-
-/// What is to be replaced: nothing inside of what may stay, and of what overlaps the first and longest.
-fn settle(mut hits: Vec<Hit>) -> Vec<Hit> {
-    hits.sort_by_key(|hit| (hit.range.start, Reverse(hit.range.end), !hit.known));
-    let mut settled: Vec<Hit> = Vec::new();
-    let (mut known_end, mut end) = (0, 0);
-    for hit in hits {
-        if hit.known {
-            known_end = known_end.max(hit.range.end);
-        } else if hit.range.end > known_end && hit.range.start >= end {
-            end = hit.range.end;
-            settled.push(hit);
-        }
-    }
-    settled
-}
-
-fn splice(text: &str, hits: &[Hit]) -> String {
-    let mut out = String::with_capacity(text.len() + hits.len() * 16);
-    let mut copied = 0;
-    for piece in hits.iter().flat_map(|hit| &hit.pieces) {
-        out.push_str(text.get(copied..piece.range.start).unwrap_or_default());
-        out.push_str(&piece.text);
-        copied = piece.range.end;
-    }
-    out.push_str(text.get(copied..).unwrap_or_default());
-    out
-}
-
-fn cut(text: &str, hits: &[Hit]) -> String {
-    let mut out = String::with_capacity(text.len());
-    let mut copied = 0;
-    for hit in hits {
-        out.push_str(text.get(copied..hit.range.start).unwrap_or_default());
-        copied = hit.range.end;
-    }
-    out.push_str(text.get(copied..).unwrap_or_default());
-    out
-}
-
 /// Addresses at `domain` in a text that have the shape of reverse aliases, each once, at most [`MOST_CANDIDATES`]. Whether
 /// they are somebody's, the directory knows.
 pub fn reverse_aliases_in(
@@ -440,13 +361,13 @@ pub fn reverse_aliases_in(
     syntax: Syntax,
 ) -> impl Iterator<Item = Address> + use<> {
     let labels = super::secrets::labels(domain.as_str());
-    let anchors: Vec<&str> = labels.first().into_iter().flat_map(Label::spellings).collect();
-    let anchors = automaton(&anchors);
+    let needles = first_label(&labels);
+    let reader = Reader::new(syntax, Letters::of(labels.iter().flat_map(Label::spellings)));
     let mut candidates = BTreeSet::new();
     for window in windows(text) {
-        any_reading(window.text, syntax, |reading| {
-            anchors.find_overlapping_iter(reading.text).any(|anchor| {
-                candidates.extend(candidate(reading.text, anchor.start(), &labels, domain));
+        reader.any(window.text, |reading| {
+            anchors(&needles, reading.text).any(|anchor| {
+                candidates.extend(candidate(reading.text, anchor.start, &labels, domain));
                 candidates.len() >= MOST_CANDIDATES
             })
         });

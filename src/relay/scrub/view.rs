@@ -16,6 +16,7 @@
 //! long texts are read in windows ([`windows`]).
 
 use std::ops::Range;
+use std::rc::Rc;
 
 mod entities;
 mod escapes;
@@ -27,6 +28,7 @@ pub(super) mod steps;
 #[cfg(test)]
 mod tests;
 
+use letters::Letters;
 use round::Layers;
 
 /// How a text is written, beyond its character set and transfer encoding.
@@ -40,7 +42,7 @@ pub enum Syntax {
     /// iCalendar (RFC 5545, section 3.1) and vCard (RFC 6350, section 3.2): a line end with a blank behind it is nothing;
     /// values of vCard 2.1 may be quoted-printable.
     Folded,
-    /// JSON, scripts, style sheets.
+    /// JSON, scripts, style sheets, RTF.
     Escaped,
 }
 
@@ -171,10 +173,10 @@ pub(super) struct Seam {
 }
 
 /// A text and what its rounds have made of it.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Chain<'t> {
     source: &'t str,
-    views: Vec<View>,
+    views: Vec<Rc<View>>,
 }
 
 impl<'t> Chain<'t> {
@@ -183,26 +185,30 @@ impl<'t> Chain<'t> {
         Self { source, views: Vec::new() }
     }
 
-    fn decode(source: &'t str, layers: impl Fn(usize) -> Layers) -> Self {
-        let mut chain = Self::plain(source);
-        for number in 0..ROUNDS {
-            let Some((text, patches)) = round::run(chain.last(), layers(number)) else { break };
-            chain.views.push(View { text, patches });
+    /// Its first round alone.
+    fn first_round(&self) -> Self {
+        Self { source: self.source, views: self.views.iter().take(1).cloned().collect() }
+    }
+
+    /// With all rounds that are missing: `first`, then as often as there is something to decode `then`.
+    fn decode(mut self, first: Layers, then: Layers) -> Self {
+        let mut layers = first;
+        while self.views.len() < ROUNDS {
+            let Some((text, patches)) = round::run(self.last(), layers) else { break };
+            self.views.push(Rc::new(View { text, patches }));
+            layers = then;
         }
-        chain
+        self
     }
 
     fn last(&self) -> &str {
         self.views.last().map_or(self.source, |view| &view.text)
     }
 
-    /// Each round's text; the source is not among them.
-    fn readings(&self) -> impl Iterator<Item = Reading<'_>> {
-        self.views.iter().enumerate().map(|(index, view)| Reading {
-            chain: self,
-            level: index + 1,
-            text: &view.text,
-        })
+    /// Shows each round's text, but not the source, until `see` answers `true`. Returns whether it did.
+    fn any(&self, see: &mut impl FnMut(&Reading<'_>) -> bool) -> bool {
+        let mut views = (1..).zip(&self.views);
+        views.any(|(level, view)| see(&Reading { chain: self, level, text: &view.text }))
     }
 }
 
@@ -217,7 +223,7 @@ pub(super) struct Reading<'c> {
 }
 
 impl Reading<'_> {
-    fn views(&self) -> &[View] {
+    fn views(&self) -> &[Rc<View>] {
         self.chain.views.get(..self.level).unwrap_or_default()
     }
 
@@ -251,7 +257,7 @@ impl Reading<'_> {
     }
 }
 
-fn follow(views: &[View], range: &Range<usize>) -> Range<usize> {
+fn follow(views: &[Rc<View>], range: &Range<usize>) -> Range<usize> {
     let mut range = range.clone();
     for view in views.iter().rev() {
         let start = view.start(range.start);
@@ -260,34 +266,46 @@ fn follow(views: &[View], range: &Range<usize>) -> Range<usize> {
     range
 }
 
-/// Shows `see` the text and all that readers may see in it, until it answers `true`. Returns whether it did.
-pub(super) fn any_reading(text: &str, syntax: Syntax, mut see: impl FnMut(&Reading<'_>) -> bool) -> bool {
-    let plain = Chain::plain(text);
-    if see(&Reading { chain: &plain, level: 0, text }) {
-        return true;
-    }
-    if !Layers::any_of(syntax).meet(text) {
-        return false;
-    }
-    chains(text, syntax).any(|chain| chain.readings().any(|reading| see(&reading)))
+/// Somebody who reads texts of one syntax, and looks for certain letters.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Reader {
+    syntax: Syntax,
+    /// What every round takes off.
+    base: Layers,
 }
 
-/// The chains that a text of this syntax needs. Tags are taken out in one round only, the first or the second: a `<` that
-/// only shows when entities are decoded may be the one before an address.
-fn chains(text: &str, syntax: Syntax) -> impl Iterator<Item = Chain<'_>> {
-    let base = Layers::of(syntax);
-    let has_markup = syntax != Syntax::Plain;
-    let tags_in = move |wanted: usize| {
-        move |number: usize| if number == wanted { base.with(Layers::TAGS) } else { base }
-    };
-    let first = std::iter::once_with(move || Chain::decode(text, |_| base));
-    let written = has_markup && Layers::TAGS.meet(text);
-    let encoded = has_markup && markup::may_be_encoded(text);
-    let quoted = syntax == Syntax::Folded && markup::names_quoted_printable(text);
-    first
-        .chain(written.then(|| Chain::decode(text, tags_in(0))))
-        .chain(encoded.then(|| Chain::decode(text, tags_in(1))))
-        .chain(quoted.then(|| {
-            Chain::decode(text, |number| if number == 0 { base.with(Layers::QUOTED) } else { base })
-        }))
+impl Reader {
+    pub(super) fn new(syntax: Syntax, letters: Letters) -> Self {
+        let folds = if syntax == Syntax::Folded { Layers::FOLDS } else { Layers::BASE };
+        let letters = if letters == Letters::All { Layers::LETTERS } else { Layers::BASE };
+        Self { syntax, base: folds.with(letters) }
+    }
+
+    /// Shows `see` the text and all that readers may see in it, until it answers `true`. Returns whether it did.
+    pub(super) fn any(self, text: &str, mut see: impl FnMut(&Reading<'_>) -> bool) -> bool {
+        let plain = Chain::plain(text);
+        if see(&Reading { chain: &plain, level: 0, text }) {
+            return true;
+        }
+        let base = plain.clone().decode(self.base, self.base);
+        base.any(&mut see) || self.variants(&plain, &base).any(|chain| chain.any(&mut see))
+    }
+
+    /// The other ways to read a text. Tags are taken out in one round only, the first or the second: a `<` that only shows
+    /// when entities are decoded may be the one before an address.
+    fn variants<'c>(self, plain: &'c Chain<'_>, base: &'c Chain<'_>) -> impl Iterator<Item = Chain<'c>> {
+        let text = plain.source;
+        let has_markup = self.syntax != Syntax::Plain;
+        let decoded = base.first_round();
+        let shows_more = has_markup && markup::openings(decoded.last()) > markup::openings(text);
+        let needed = [
+            (has_markup && markup::openings(text) > 0).then_some((plain.clone(), Layers::TAGS)),
+            shows_more.then_some((decoded, Layers::TAGS)),
+            (self.syntax == Syntax::Folded && markup::names_quoted_printable(text))
+                .then_some((plain.clone(), Layers::QUOTED)),
+            (self.syntax == Syntax::Escaped && escapes::has_program_numbers(text))
+                .then_some((plain.clone(), Layers::PROGRAM)),
+        ];
+        needed.into_iter().flatten().map(move |(chain, more)| chain.decode(self.base.with(more), self.base))
+    }
 }

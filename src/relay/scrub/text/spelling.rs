@@ -31,7 +31,7 @@ impl Label {
 
 /// How a local part and its host are held together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Joint {
+pub(in super::super) enum Joint {
     /// `@`, or what people write for it.
     At,
     /// `=` or `%`, as in return paths and old source routes.
@@ -106,7 +106,7 @@ fn strip_at(before: &str) -> Option<&str> {
 
 /// Where `local` starts when it is what `before` ends with: bare, in quotes, or with a `+tag` when `tags` says so. The
 /// caller looks at what stands before it.
-pub(super) fn local_starts<'a>(
+pub(in super::super) fn local_starts<'a>(
     before: &'a str,
     local: &'a str,
     tags: bool,
@@ -149,7 +149,7 @@ pub(super) fn reversed_local(text: &str, host_end: usize, local: &str) -> Option
 }
 
 /// Whether an address may start behind this: not when it is the end of a longer local part.
-pub(super) fn may_start_address(before: &str, joint: Joint) -> bool {
+pub(in super::super) fn may_start_address(before: &str, joint: Joint) -> bool {
     match joint {
         Joint::Sign => may_start_word(before),
         Joint::At => {
@@ -208,7 +208,7 @@ fn strip_prefix<'a>(text: &'a str, prefix: &str) -> Option<&'a str> {
 }
 
 /// What stands before `suffix` at the end of a text.
-pub(super) fn strip_suffix<'a>(text: &'a str, suffix: &str) -> Option<&'a str> {
+pub(in super::super) fn strip_suffix<'a>(text: &'a str, suffix: &str) -> Option<&'a str> {
     let at = text.len().checked_sub(suffix.len())?;
     let end = text.as_bytes().get(at..)?;
     if !end.eq_ignore_ascii_case(suffix.as_bytes()) {

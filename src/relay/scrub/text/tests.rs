@@ -1,8 +1,10 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+mod hiding;
+
 use super::*;
-use crate::relay::alias::{Alias, Mailbox};
+use crate::relay::alias::{Alias, Contact, Mailbox};
 use crate::relay::scrub::Secrets;
 use crate::relay::testing;
 
@@ -134,6 +136,9 @@ fn html_is_seen_through() {
             ("me&#X0040;example.net", "shop&#X0040;example.com"),
             ("&lt;me&amp;#64;example.net&gt;", "&lt;shop&amp;#64;example.com&gt;"),
             ("&ltme&commat;example.net", "&ltshop&commat;example.com"),
+            ("&ltme&commatexample&periodnet", "&ltshop&commat;example.com"),
+            ("Me &nbsp;&#64;&nbsp;example.net", "shop &nbsp;&#64;&nbsp;example.com"),
+            ("&mopf;&escr;&#xFE6B;&efr;xample.net", "shop&#xFE6B;example.com"),
             ("me&amp;amp;amp;commat;example.net", "shop&amp;amp;amp;commat;example.com"),
             ("me<wbr>@<b>example</b>.net", "shop<wbr>@<b>example.com</b>"),
             ("m<!-- > -->e@exam<a title=\">\">ple.net", "shop<!-- > -->@example.com<a title=\">\">"),
@@ -178,6 +183,8 @@ fn scripts_are_seen_through() {
             ("{\"a\":\"x\\nme\\u0040example.net\"}", "{\"a\":\"x\\nshop\\u0040example.com\"}"),
             ("'me\\x40example.net'", "'shop\\x40example.com'"),
             ("'me\\100example.net'", "'shop\\100example.com'"),
+            ("'me\\100example\\056net'", "'shop\\100example.com'"),
+            ("{\\rtf1 me\\'40example.net}", "{\\rtf1 shop\\'40example.com}"),
             ("'me\\u{40}example.net'", "'shop\\u{40}example.com'"),
             ("content: \"me\\000040example\\00002enet\"", "content: \"shop\\000040example.com\""),
             ("content: \"me\\40 example.net\"", "content: \"shop\\40 example.com\""),
@@ -238,4 +245,147 @@ fn reverse_aliases_are_told() {
         ["bbbbbbbbbbbbbbbb@example.com", "jane_at_example_org.aaaaaaaaaaaaaaaa@example.com"]
     );
     assert!(told("aaaaaaaaaaaaaaaa@example.net aaaaaaaaaaaaaaaa@sub.example.com", Syntax::Plain).is_empty());
+}
+
+#[test]
+fn international_mailboxes_are_known_in_all_forms() {
+    let secrets = Secrets::new(&alias_of(&["j\u{fc}rgen@b\u{fc}cher.example"]), &HashMap::new());
+    for text in [
+        "j\u{fc}rgen@b\u{fc}cher.example",
+        "J\u{dc}RGEN@B\u{dc}CHER.EXAMPLE",
+        "ju\u{308}rgen@xn--bcher-kva.example",
+        "j%C3%BCrgen%40b%c3%bccher.example",
+        "j%FCrgen@b%FCcher.example",
+        "j&uuml;rgen@b&#252;cher.example",
+        "j\\u00fcrgen@b\\xfccher.example",
+    ] {
+        assert!(secrets.address_in(text, Syntax::Html), "{text}");
+        let replaced = secrets.replace_prose(text, Syntax::Html).unwrap();
+        assert!(replaced.starts_with("shop") && replaced.ends_with("example.com"), "{text} -> {replaced}");
+    }
+    assert!(secrets.trace_in("mail.b\u{fc}cher.example", Syntax::Plain));
+    assert!(secrets.trace_in_bytes("x XN--BCHER-kva.example".as_bytes()));
+    assert!(secrets.trace_in_bytes("x b\u{fc}cher.example".as_bytes()));
+    assert_eq!(secrets.replace_prose("jorgen@bucher.example", Syntax::Plain), None);
+}
+
+#[test]
+fn what_is_put_in_is_escaped_for_its_place() {
+    let mut alias = testing::alias();
+    alias.address = address("\"a&'b\"@example.com");
+    let secrets = Secrets::new(&alias, &HashMap::new());
+    for (syntax, text, expected) in [
+        (Syntax::Plain, "me@example.net", "a&'b@example.com"),
+        (Syntax::Html, "me@example.net", "a&amp;&#39;b@example.com"),
+        (Syntax::Html, "me%40example.net", "a%26%27b%40example.com"),
+        (Syntax::Plain, "me&#64;example.net", "a&amp;&#39;b&#64;example.com"),
+    ] {
+        assert_eq!(secrets.replace_prose(text, syntax).as_deref(), Some(expected), "{text}");
+    }
+    alias.address = address("\"a=\u{fc} b\"@example.com");
+    let secrets = Secrets::new(&alias, &HashMap::new());
+    for (syntax, text, expected) in [
+        (Syntax::Escaped, "\"me@example.net\"", "\"\\\"a=\u{fc} b\\\"@example.com\""),
+        (Syntax::Escaped, "'me\\u0040example.net'", "'\\\"a=\\u00fc b\\\"\\u0040example.com'"),
+        (
+            Syntax::Folded,
+            "N;QUOTED-PRINTABLE:me=40example.net",
+            "N;QUOTED-PRINTABLE:\"a=3D=C3=BC b\"=40example.com",
+        ),
+    ] {
+        assert_eq!(secrets.replace_prose(text, syntax).as_deref(), Some(expected), "{text}");
+    }
+}
+
+#[test]
+fn all_mailboxes_are_secret_with_and_without_their_tags() {
+    let secrets = Secrets::new(&alias_of(&["me+inbox@example.net", "kim@example.org"]), &HashMap::new());
+    let text = "me@example.net me+inbox@example.net me+x@example.net Kim@Example.org";
+    assert_eq!(
+        secrets.replace_prose(text, Syntax::Plain).unwrap(),
+        "shop@example.com shop@example.com shop@example.com shop@example.com"
+    );
+}
+
+#[test]
+fn a_mailbox_at_the_domain_of_the_alias_leaves_the_domain_alone() {
+    let secrets = Secrets::new(&alias_of(&["kim@example.com", "kim@home.example.com"]), &HashMap::new());
+    assert_eq!(secrets.replace_everything("<1@example.com> <2@mail.example.com>", Syntax::Plain), None);
+    assert_eq!(
+        secrets.replace_everything("kim@example.com 1@pc.home.example.com", Syntax::Plain).unwrap(),
+        "shop@example.com 1@pc.example.com"
+    );
+    assert!(secrets.trace_in_bytes(b"(kim+x@example.com)") && !secrets.trace_in_bytes(b"(skim@example.com)"));
+}
+
+#[test]
+fn an_alias_below_the_domain_of_the_mailbox_stays() {
+    let mut alias = alias_of(&["kim@example.net"]);
+    alias.address = address("shop@alias.example.net");
+    let secrets = Secrets::new(&alias, &HashMap::new());
+    assert_eq!(
+        secrets.replace_everything("shop@alias.example.net 1@x.alias.example.net", Syntax::Plain),
+        None
+    );
+    assert!(!secrets.trace_in_bytes(b"shop@alias.example.net"));
+    assert_eq!(
+        secrets.replace_everything("1@mail.example.net, 2@Alias.Example.Net", Syntax::Plain).unwrap(),
+        "1@mail.alias.example.net, 2@Alias.Example.Net"
+    );
+    assert!(secrets.trace_in_bytes(b"1@mail.example.net"));
+}
+
+#[test]
+fn contacts_at_the_provider_of_the_mailbox_stay() {
+    let contact = Contact { address: address("jane@example.net"), ..testing::contact() };
+    let reverse = contact.reverse_alias.to_string();
+    let secrets = Secrets::new(
+        &alias_of(&["kim@example.net"]),
+        &HashMap::from([(contact.reverse_alias.clone(), Arc::new(contact))]),
+    );
+    let replaced = secrets.replace_everything(&format!("{reverse} 1@example.net"), Syntax::Plain).unwrap();
+    assert_eq!(replaced, "jane@example.net 1@example.com");
+    assert_eq!(secrets.replace_everything("mailto:jane%40example.net", Syntax::Html), None);
+}
+
+#[test]
+fn the_owner_as_a_contact_shows_as_the_alias() {
+    let contact = Contact { address: address("me+test@example.net"), ..testing::contact() };
+    let reverse = contact.reverse_alias.to_string();
+    let secrets =
+        Secrets::new(&testing::alias(), &HashMap::from([(contact.reverse_alias.clone(), Arc::new(contact))]));
+    assert_eq!(secrets.replace_prose(&reverse, Syntax::Plain).unwrap(), "shop@example.com");
+}
+
+#[test]
+fn a_word_of_the_alias_is_no_secret() {
+    let mut alias = alias_of(&["kim@example.net"]);
+    alias.address = address("kim-shop@example.com");
+    let secrets = Secrets::new(&alias, &HashMap::new());
+    assert_eq!(secrets.replace_everything("kim 1@example.net", Syntax::Plain).unwrap(), "kim 1@example.com");
+}
+
+#[test]
+fn binary_data_is_searched_in_all_widths() {
+    let secrets = Secrets::new(&alias_of(&["kim.smith@example.net"]), &HashMap::new());
+    let wide =
+        |text: &str, order: fn(u16) -> [u8; 2]| text.encode_utf16().flat_map(order).collect::<Vec<u8>>();
+    for text in ["\0Kim.Smith@Example.NET\0", "x@mail.example.net", "kim.smith"] {
+        for bytes in [text.as_bytes().to_vec(), wide(text, u16::to_le_bytes), wide(text, u16::to_be_bytes)] {
+            assert!(secrets.trace_in_bytes(&bytes), "{text}");
+            assert_eq!(secrets.address_in_bytes(&bytes), text.contains("Smith@"), "{text}");
+        }
+    }
+    for text in ["akim.smith@example.network", "kim", "example.netx", "myexample.net", ""] {
+        for bytes in [text.as_bytes().to_vec(), wide(text, u16::to_le_bytes), wide(text, u16::to_be_bytes)] {
+            assert!(!secrets.trace_in_bytes(&bytes), "{text}");
+        }
+    }
+}
+
+#[test]
+fn long_texts_are_changed_everywhere() {
+    let text = "Write to me&#64;exam&shy;ple.net. ".repeat(40_000);
+    let replaced = prose(&text, Syntax::Html);
+    assert!(replaced == "Write to shop&#64;example.com. ".repeat(40_000));
 }

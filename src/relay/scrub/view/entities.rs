@@ -77,10 +77,10 @@ fn named(rest: &[u8]) -> Option<(Shows, usize)> {
 }
 
 fn lookup(name: &str) -> Option<Shows> {
-    if let Ok(found) = NAMES.binary_search_by_key(&name, |(known, _)| known) {
-        return NAMES.get(found).map(|&(_, c)| Shows::Char(c));
+    if let Some(c) = character(name) {
+        return Some(Shows::Char(c));
     }
-    if INVISIBLE.contains(&name) {
+    if is_invisible(name) {
         return Some(Shows::Nothing(Kind::Invisible));
     }
     let mut letters = name.chars();
@@ -111,119 +111,90 @@ fn mark(accent: &str) -> Option<char> {
     })
 }
 
-/// Names of characters that do not show.
-const INVISIBLE: [&str; 19] = [
-    "af",
-    "applyfunction",
-    "ic",
-    "invisiblecomma",
-    "invisibletimes",
-    "it",
-    "lrm",
-    "negativemediumspace",
-    "negativethickspace",
-    "negativethinspace",
-    "negativeverythinspace",
-    "nobreak",
-    "rlm",
-    "shy",
-    "zerowidthjoiner",
-    "zerowidthnonjoiner",
-    "zerowidthspace",
-    "zwj",
-    "zwnj",
-];
+/// Whether this is the name of a character that does not show.
+fn is_invisible(name: &str) -> bool {
+    matches!(
+        name,
+        "af" | "applyfunction"
+            | "ic"
+            | "invisiblecomma"
+            | "invisibletimes"
+            | "it"
+            | "lrm"
+            | "negativemediumspace"
+            | "negativethickspace"
+            | "negativethinspace"
+            | "negativeverythinspace"
+            | "nobreak"
+            | "rlm"
+            | "shy"
+            | "zerowidthjoiner"
+            | "zerowidthnonjoiner"
+            | "zerowidthspace"
+            | "zwj"
+            | "zwnj"
+    )
+}
 
-/// Names in lower case and in order, and what they show.
-const NAMES: [(&str, char); 78] = [
-    ("aelig", 'æ'),
-    ("amp", '&'),
-    ("apos", '\''),
-    ("ast", '*'),
-    ("bne", '='),
-    ("bsol", '\\'),
-    ("colon", ':'),
-    ("comma", ','),
-    ("commat", '@'),
-    ("dash", '-'),
-    ("dd", 'd'),
-    ("diacriticalgrave", '`'),
-    ("dollar", '$'),
-    ("dstrok", 'đ'),
-    ("ee", 'e'),
-    ("emsp", ' '),
-    ("eng", 'ŋ'),
-    ("ensp", ' '),
-    ("equals", '='),
-    ("eth", 'ð'),
-    ("excl", '!'),
-    ("exponentiale", 'e'),
-    ("feff", '\u{feff}'),
-    ("ffilig", 'ﬃ'),
-    ("fflig", 'ﬀ'),
-    ("ffllig", 'ﬄ'),
-    ("filig", 'ﬁ'),
-    ("fllig", 'ﬂ'),
-    ("grave", '`'),
-    ("gt", '>'),
-    ("hairsp", ' '),
-    ("hat", '^'),
-    ("hstrok", 'ħ'),
-    ("hyphen", '-'),
-    ("ii", 'i'),
-    ("imaginaryi", 'i'),
-    ("imath", 'ı'),
-    ("inodot", 'ı'),
-    ("lbrace", '{'),
-    ("lbrack", '['),
-    ("lcub", '{'),
-    ("lowbar", '_'),
-    ("lpar", '('),
-    ("lsqb", '['),
-    ("lstrok", 'ł'),
-    ("lt", '<'),
-    ("midast", '*'),
-    ("nbsp", ' '),
-    ("newline", '\n'),
-    ("nonbreakingspace", ' '),
-    ("num", '#'),
-    ("numsp", ' '),
-    ("oelig", 'œ'),
-    ("oslash", 'ø'),
-    ("percnt", '%'),
-    ("period", '.'),
-    ("plus", '+'),
-    ("puncsp", ' '),
-    ("quest", '?'),
-    ("quot", '"'),
-    ("rbrace", '}'),
-    ("rbrack", ']'),
-    ("rcub", '}'),
-    ("rpar", ')'),
-    ("rsqb", ']'),
-    ("semi", ';'),
-    ("sol", '/'),
-    ("szlig", 'ß'),
-    ("tab", '\t'),
-    ("thickspace", ' '),
-    ("thinsp", ' '),
-    ("thinspace", ' '),
-    ("thorn", 'þ'),
-    ("underbar", '_'),
-    ("verbar", '|'),
-    ("vert", '|'),
-    ("verticalline", '|'),
-    ("yen", '¥'),
-];
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_can_be_searched() {
-        assert!(NAMES.is_sorted_by_key(|(name, _)| *name));
-        assert!(NAMES.iter().all(|(name, _)| name.len() <= LONGEST));
-        assert!(INVISIBLE.iter().all(|name| name.len() <= LONGEST));
-    }
+/// Characters by their names in lower case.
+fn character(name: &str) -> Option<char> {
+    Some(match name {
+        "aelig" => 'æ',
+        "amp" => '&',
+        "apos" => '\'',
+        "ast" | "midast" => '*',
+        "bne" | "equals" => '=',
+        "bsol" => '\\',
+        "colon" => ':',
+        "comma" => ',',
+        "commat" => '@',
+        "dash" | "hyphen" => '-',
+        "dd" => 'd',
+        "diacriticalgrave" | "grave" => '`',
+        "dollar" => '$',
+        "dstrok" => 'đ',
+        "ee" | "exponentiale" => 'e',
+        "emsp" | "ensp" | "hairsp" | "nbsp" | "nonbreakingspace" | "numsp" | "puncsp" | "thickspace"
+        | "thinsp" | "thinspace" => ' ',
+        "eng" => 'ŋ',
+        "eth" => 'ð',
+        "excl" => '!',
+        "feff" => '\u{feff}',
+        "ffilig" => 'ﬃ',
+        "fflig" => 'ﬀ',
+        "ffllig" => 'ﬄ',
+        "filig" => 'ﬁ',
+        "fllig" => 'ﬂ',
+        "gt" => '>',
+        "hat" => '^',
+        "hstrok" => 'ħ',
+        "ii" | "imaginaryi" => 'i',
+        "imath" | "inodot" => 'ı',
+        "lbrace" | "lcub" => '{',
+        "lbrack" | "lsqb" => '[',
+        "lowbar" | "underbar" => '_',
+        "lpar" => '(',
+        "lstrok" => 'ł',
+        "lt" => '<',
+        "newline" => '\n',
+        "num" => '#',
+        "oelig" => 'œ',
+        "oslash" => 'ø',
+        "percnt" => '%',
+        "period" => '.',
+        "plus" => '+',
+        "quest" => '?',
+        "quot" => '"',
+        "rbrace" | "rcub" => '}',
+        "rbrack" | "rsqb" => ']',
+        "rpar" => ')',
+        "semi" => ';',
+        "sol" => '/',
+        "szlig" => 'ß',
+        "tab" => '\t',
+        "thorn" => 'þ',
+        "verbar" | "vert" | "verticalline" => '|',
+        "yen" => '¥',
+        _ => return None,
+    })
 }

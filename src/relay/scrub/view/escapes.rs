@@ -68,11 +68,20 @@ fn line_end(rest: &[u8]) -> Option<usize> {
     }
 }
 
+/// What a number right behind a backslash means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Numbers {
+    /// As in style sheets, unless only an octal number makes an ASCII character.
+    StyleSheet,
+    /// Three digits are octal, as in programs; in RTF `'` and two are hexadecimal.
+    Program,
+}
+
 /// `\u0040`, `\u{40}`, `\U00000040`, `\x40`, `\100`, `\40 ` of CSS, `\n`, `\"`.
-pub(super) fn backslash(rest: &[u8]) -> Option<Unit> {
+pub(super) fn backslash(rest: &[u8], numbers: Numbers) -> Option<Unit> {
     let slashes = rest.iter().take_while(|&&b| b == b'\\').count();
     let behind = rest.get(slashes..)?;
-    match escaped(behind) {
+    match escaped(behind, numbers) {
         Some((shows, len)) => Some(Unit { len: slashes + len, shows }),
         None if slashes > 1 => Some(Unit { len: slashes, shows: Shows::Char('\\') }),
         None => None,
@@ -80,14 +89,15 @@ pub(super) fn backslash(rest: &[u8]) -> Option<Unit> {
 }
 
 /// What stands behind a backslash.
-fn escaped(rest: &[u8]) -> Option<(Shows, usize)> {
+fn escaped(rest: &[u8], numbers: Numbers) -> Option<(Shows, usize)> {
     let (&first, behind) = rest.split_first()?;
     let numbered = match first {
         b'u' | b'U' if behind.first() == Some(&b'{') => braced(behind).map(|(c, len)| (c, 1 + len)),
         b'U' if hex_char(behind, 8).is_some() => hex_char(behind, 8).map(|c| (c, 9)),
         b'u' | b'U' => hex_char(behind, 4).map(|c| (c, 5)),
         b'x' | b'X' => hex_char(behind, 2).map(|c| (c, 3)),
-        _ if first.is_ascii_hexdigit() => bare_number(rest),
+        b'\'' if numbers == Numbers::Program => hex_byte(behind).map(|byte| (char::from(byte), 3)),
+        _ if first.is_ascii_hexdigit() => bare_number(rest, numbers),
         _ => None,
     };
     if let Some((c, len)) = numbered {
@@ -108,12 +118,11 @@ fn braced(rest: &[u8]) -> Option<(char, usize)> {
     (rest.get(1 + digits) == Some(&b'}')).then_some((c, digits + 2))
 }
 
-/// One to six hexadecimal digits and a blank that ends them (CSS Syntax 3, section 4.3.7), or three octal ones. Where both
-/// can be meant it is the one that makes an ASCII character.
-fn bare_number(rest: &[u8]) -> Option<(char, usize)> {
+/// One to six hexadecimal digits and a blank that ends them (CSS Syntax 3, section 4.3.7), or three octal ones.
+fn bare_number(rest: &[u8], numbers: Numbers) -> Option<(char, usize)> {
     let digits = rest.iter().take(6).take_while(|b| b.is_ascii_hexdigit()).count();
     let css = hex_char(rest, digits);
-    if !css.is_some_and(|c| c.is_ascii())
+    if (numbers == Numbers::Program || !css.is_some_and(|c| c.is_ascii()))
         && let Some(octal) = octal_byte(rest)
     {
         return Some((char::from(octal), 3));
@@ -121,6 +130,13 @@ fn bare_number(rest: &[u8]) -> Option<(char, usize)> {
     let after = rest.get(digits..)?;
     let blank = line_end(after).unwrap_or_else(|| usize::from(matches!(after.first(), Some(b' ' | b'\t'))));
     Some((css?, digits + blank))
+}
+
+/// Whether a number stands behind a backslash that means something else in [`Numbers::Program`].
+pub(super) fn has_program_numbers(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    let is_number = |rest: &[u8]| octal_byte(rest).is_some() || rest.first() == Some(&b'\'');
+    memchr::memchr_iter(b'\\', bytes).any(|at| bytes.get(at + 1..).is_some_and(is_number))
 }
 
 fn octal_byte(rest: &[u8]) -> Option<u8> {

@@ -5,6 +5,41 @@
 
 use unicode_normalization::char::decompose_compatible;
 
+/// Which letters are looked for, and so which have to be folded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in super::super) enum Letters {
+    /// ASCII alone: what does not become ASCII may stay as it is.
+    Ascii,
+    All,
+}
+
+impl Letters {
+    /// What it takes to find these words.
+    pub(in super::super) fn of<'w>(mut words: impl Iterator<Item = &'w str>) -> Self {
+        if words.all(str::is_ascii) { Self::Ascii } else { Self::All }
+    }
+
+    /// Whether a character beyond ASCII has to be folded.
+    pub(super) fn fold(self, c: char) -> bool {
+        match self {
+            Self::Ascii => becomes_ascii(c),
+            Self::All => true,
+        }
+    }
+}
+
+fn becomes_ascii(c: char) -> bool {
+    match c {
+        '\u{2010}' | '\u{2011}' | '\u{3002}' | '\u{ff61}' => true,
+        _ if is_itself(c) => false,
+        _ => {
+            let mut ascii = true;
+            decompose_compatible(c, |part| ascii &= part.is_ascii());
+            ascii
+        }
+    }
+}
+
 /// A text as it is compared, ASCII letters in lower case as well.
 pub(in super::super) fn folded(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
@@ -30,6 +65,13 @@ pub(super) fn fold_into(c: char, out: &mut String) {
             }
         }),
     }
+}
+
+/// Whether folding leaves a character as it is.
+pub(super) fn is_folded(c: char) -> bool {
+    let mut folded = String::new();
+    fold_into(c, &mut folded);
+    folded.strip_prefix(c).is_some_and(str::is_empty)
 }
 
 /// Whether a character takes no room: soft hyphens, joiners, marks of direction, selectors, fillers (the Unicode property

@@ -5,16 +5,9 @@ use memchr::memmem;
 use super::Kind;
 use super::round::{Shows, Unit};
 
-/// How far behind its sign the number of an escaped `<` is looked for.
-const ESCAPE: usize = 12;
-
-/// Whether tags may be written in escapes: `&lt;b&gt;` inside of an attribute, `\u003cb\u003e` in JSON.
-pub(super) fn may_be_encoded(text: &str) -> bool {
-    let bytes = text.as_bytes();
-    // `<` is `lt`, 60 or 3c, whatever is around it.
-    let is_lt = |pair: &[u8]| matches!(pair, [b'l' | b'L', b't' | b'T'] | b"60" | [b'3', b'c' | b'C']);
-    memchr::memchr3_iter(b'&', b'\\', b'%', bytes)
-        .any(|at| bytes.get(at + 1..).is_some_and(|rest| rest.windows(2).take(ESCAPE).any(is_lt)))
+/// How many tags there may be.
+pub(super) fn openings(text: &str) -> usize {
+    memchr::memchr_iter(b'<', text.as_bytes()).count()
 }
 
 /// Whether the text says that some of it is quoted-printable (vCard 2.1, section 2.1.5).

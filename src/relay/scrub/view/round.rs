@@ -1,80 +1,111 @@
 //! One round of decoding.
 
-use super::letters::{fold_into, is_invisible};
+use super::escapes::Numbers;
+use super::letters::{Letters, fold_into, is_folded, is_invisible};
 use super::markup::Markup;
-use super::{Kind, Patch, Syntax, entities, escapes};
+use super::{Kind, Patch, entities, escapes};
 
 /// What a round takes off: a set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Layers(u8);
 
 impl Layers {
-    /// Percent-encoding, entities, backslashes, characters that fold, characters that do not show.
-    const BASE: Self = Self(1);
+    /// Percent-encoding, entities, backslashes, characters that fold to ASCII, characters that do not show.
+    pub(super) const BASE: Self = Self(0);
     /// Line ends with a blank behind them.
-    const FOLDS: Self = Self(2);
+    pub(super) const FOLDS: Self = Self(1);
     /// Tags and comments.
-    pub(super) const TAGS: Self = Self(4);
+    pub(super) const TAGS: Self = Self(2);
     /// Quoted-printable.
-    pub(super) const QUOTED: Self = Self(8);
-
-    /// What every round of a syntax takes off.
-    pub(super) fn of(syntax: Syntax) -> Self {
-        match syntax {
-            Syntax::Folded => Self::BASE.with(Self::FOLDS),
-            Syntax::Plain | Syntax::Html | Syntax::Escaped => Self::BASE,
-        }
-    }
-
-    /// What any round of a syntax takes off.
-    pub(super) fn any_of(syntax: Syntax) -> Self {
-        match syntax {
-            Syntax::Plain => Self::BASE,
-            Syntax::Html | Syntax::Escaped => Self::BASE.with(Self::TAGS),
-            Syntax::Folded => Self::BASE.with(Self::FOLDS).with(Self::TAGS).with(Self::QUOTED),
-        }
-    }
+    pub(super) const QUOTED: Self = Self(4);
+    /// Characters that fold to others beyond ASCII.
+    pub(super) const LETTERS: Self = Self(8);
+    /// Numbers behind a backslash mean what they do in programs.
+    pub(super) const PROGRAM: Self = Self(16);
 
     /// Both.
     pub(super) fn with(self, other: Self) -> Self {
         Self(self.0 | other.0)
     }
 
-    fn has(self, other: Self) -> bool {
+    const fn has(self, other: Self) -> bool {
         self.0 & other.0 != 0
     }
 
-    /// Whether a text has a character that one of them may start with.
-    pub(super) fn meet(self, text: &str) -> bool {
-        self.next(text.as_bytes(), 0).is_some()
+    /// A byte that one of the layers starts with; where that is not wanted, one that is looked for anyway.
+    const fn when(self, layer: Self, byte: u8) -> u8 {
+        if self.has(layer) { byte } else { b'%' }
     }
 
-    /// The next byte that one of them may start with.
+    /// The first byte at or behind `from` that one of them may start with.
     fn next(self, bytes: &[u8], from: usize) -> Option<usize> {
-        let rest = bytes.get(from..)?;
-        rest.iter().position(|&byte| TRIGGERS[usize::from(byte)] & self.0 != 0).map(|found| from + found)
+        let signs = Signs::of(self);
+        let (chunks, last) = bytes.get(from..)?.as_chunks::<CHUNK>();
+        // Whole chunks are looked at without a branch, which the compiler turns into vector instructions.
+        let is_clean = |chunk: &[u8; CHUNK]| chunk.iter().fold(0, |met, &byte| met | signs.has(byte)) == 0;
+        let skipped = chunks.iter().take_while(|chunk| is_clean(chunk)).count();
+        let at = from + skipped * CHUNK;
+        let rest = chunks.get(skipped).map_or(last, |chunk| chunk.as_slice());
+        rest.iter()
+            .position(|&byte| LAYERS_OF[usize::from(byte)] & (self.0 | ALWAYS) != 0)
+            .map(|found| at + found)
     }
 }
 
-/// For each byte, the layers that it may start.
-static TRIGGERS: [u8; 256] = triggers();
+/// Bytes that are looked at together.
+const CHUNK: usize = 32;
+/// Stands in [`LAYERS_OF`] for what every round looks at.
+const ALWAYS: u8 = 0x80;
 
-const fn triggers() -> [u8; 256] {
+/// For each byte, the layers that it may start: [`Signs`] as a table.
+static LAYERS_OF: [u8; 256] = {
     let mut table = [0; 256];
     let mut byte = 0;
     while byte < 256 {
-        table[byte] = match byte as u8 {
-            b'%' | b'&' | b'\\' => Layers::BASE.0,
-            b'\r' | b'\n' => Layers::FOLDS.0,
-            b'\t' => 0,
-            0..0x20 | 0x7f.. => Layers::BASE.0,
-            b'<' => Layers::TAGS.0,
-            b'=' => Layers::QUOTED.0,
-            _ => 0,
-        };
+        let mut layer = 1;
+        while layer <= Layers::PROGRAM.0 {
+            table[byte] |= layer * Signs::of(Layers(layer)).has(byte as u8);
+            layer *= 2;
+        }
+        table[byte] |= ALWAYS * Signs::of(Layers::BASE).has(byte as u8);
         byte += 1;
     }
     table
+};
+
+/// Which bytes start something, as comparisons.
+#[derive(Clone, Copy)]
+struct Signs {
+    /// Besides those of all rounds.
+    more: [u8; 4],
+    letters: bool,
+}
+
+impl Signs {
+    const fn of(layers: Layers) -> Self {
+        let more = [
+            layers.when(Layers::FOLDS, b'\r'),
+            layers.when(Layers::FOLDS, b'\n'),
+            layers.when(Layers::TAGS, b'<'),
+            layers.when(Layers::QUOTED, b'='),
+        ];
+        Self { more, letters: layers.has(Layers::LETTERS) }
+    }
+
+    /// 1 for a byte that may start something, else 0.
+    const fn has(self, byte: u8) -> u8 {
+        let [cr, lf, tag, quoted] = self.more;
+        let escape = (byte == b'%') | (byte == b'&') | (byte == b'\\');
+        let more = (byte == cr) | (byte == lf) | (byte == tag) | (byte == quoted);
+        let control = ((byte < b' ') & (byte != b'\t') & (byte != b'\r') & (byte != b'\n')) | (byte == 0x7f);
+        // First bytes of characters. In the blocks that are left out nothing folds to ASCII or does not show.
+        let folding = (byte == 0xc2)
+            | ((byte >= 0xc4) & (byte <= 0xcd))
+            | (byte == 0xd8)
+            | ((byte >= 0xe1) & (byte <= 0xe3))
+            | (byte >= 0xef);
+        (escape | more | control | folding | (self.letters & (byte >= 0xc2))) as u8
+    }
 }
 
 /// Something that reads otherwise than it is written.
@@ -115,20 +146,22 @@ fn unit_at(text: &str, start: usize, layers: Layers, markup: &mut Markup<'_>) ->
     match rest.as_bytes().first()? {
         b'%' => escapes::percent(rest.as_bytes()),
         b'&' => entities::entity(rest.as_bytes()),
-        b'\\' => escapes::backslash(rest.as_bytes()),
+        b'\\' if layers.has(Layers::PROGRAM) => escapes::backslash(rest.as_bytes(), Numbers::Program),
+        b'\\' => escapes::backslash(rest.as_bytes(), Numbers::StyleSheet),
         b'=' => escapes::quoted_printable(rest.as_bytes()),
         b'<' => markup.tag(start),
-        b'\r' | b'\n' if layers.has(Layers::FOLDS) => escapes::fold(rest.as_bytes()),
-        _ => character(rest.chars().next()?),
+        b'\r' | b'\n' => escapes::fold(rest.as_bytes()),
+        _ => character(rest.chars().next()?, layers),
     }
 }
 
-fn character(c: char) -> Option<Unit> {
+fn character(c: char, layers: Layers) -> Option<Unit> {
     let len = c.len_utf8();
     if is_invisible(c) {
         return Some(Unit { len, shows: Shows::Nothing(Kind::Invisible) });
     }
-    (!c.is_ascii()).then_some(Unit { len, shows: Shows::Char(c) })
+    let letters = if layers.has(Layers::LETTERS) { Letters::All } else { Letters::Ascii };
+    (!c.is_ascii() && letters.fold(c) && !is_folded(c)).then_some(Unit { len, shows: Shows::Char(c) })
 }
 
 struct Builder<'p> {
@@ -147,14 +180,9 @@ impl<'p> Builder<'p> {
     /// Puts what shows of a unit in the place of what is written; returns where the unit ends.
     fn put(&mut self, start: usize, unit: Unit) -> usize {
         let end = start + unit.len;
-        let before = self.text.len();
         self.text.push_str(self.parent.get(self.copied..start).unwrap_or_default());
         let at = self.text.len();
         let kind = self.write(unit.shows);
-        if self.parent.get(start..end) == self.text.get(at..) {
-            self.text.truncate(before);
-            return end;
-        }
         self.patches.push(Patch {
             at: at as u32,
             len: (self.text.len() - at) as u32,

@@ -3,7 +3,7 @@ use super::*;
 /// Everything that readers may see in a text.
 fn readings(text: &str, syntax: Syntax) -> Vec<String> {
     let mut all = Vec::new();
-    any_reading(text, syntax, |reading| {
+    Reader::new(syntax, Letters::All).any(text, |reading| {
         all.push(reading.text.to_owned());
         false
     });
