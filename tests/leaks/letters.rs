@@ -60,14 +60,21 @@ impl Plan {
 
     /// The letter with this text in `From`.
     pub fn letter_from(&self, author: &str) -> Vec<u8> {
-        let mut dice = Dice::new(self.seed);
-        let mut scene = Scene::new(&self.owner.mailboxes[0], dice.for_part(0));
+        let dice = Dice::new(self.seed);
+        let mut scene = Scene::new(&self.owner.mailboxes[0], dice.clone());
         for method in &self.methods {
-            let which = dice.below(self.owner.mailboxes.len() as u64);
-            scene.mailbox = &self.owner.mailboxes[usize::try_from(which).expect("a short list")];
+            // Dice of its own: a letter with one method less is otherwise the same.
+            scene.dice = dice.for_part(method.number);
+            scene.mailbox = &self.owner.mailboxes[self.which_mailbox(&mut scene.dice)];
             method.plant(&mut scene);
         }
+        scene.dice = dice;
         scene.written(author)
+    }
+
+    fn which_mailbox(&self, dice: &mut Dice) -> usize {
+        let which = dice.below(self.owner.mailboxes.len() as u64);
+        usize::try_from(which).expect("a short list")
     }
 }
 

@@ -34,6 +34,8 @@ type Plant = Box<dyn Fn(&mut Scene<'_>) + Send + Sync>;
 
 /// A way of hiding.
 pub struct Method {
+    /// Its place among all.
+    pub number: u64,
     pub name: String,
     pub reach: Reach,
     plant: Plant,
@@ -41,7 +43,7 @@ pub struct Method {
 
 impl Method {
     fn new(name: String, reach: Reach, plant: impl Fn(&mut Scene<'_>) + Send + Sync + 'static) -> Self {
-        Self { name, reach, plant: Box::new(plant) }
+        Self { number: 0, name, reach, plant: Box::new(plant) }
     }
 
     pub fn plant(&self, scene: &mut Scene<'_>) {
@@ -84,11 +86,15 @@ fn collect() -> Vec<Method> {
     let listed = tables.into_iter().flat_map(|(kind, table, reach)| {
         table.iter().map(move |(name, plant)| Method::new(format!("{kind}: {name}"), reach, *plant))
     });
-    listed
+    let mut all: Vec<Method> = listed
         .chain(written("plain", "text/plain", plain::TEXTS))
         .chain(written("html", "text/html", html::TEXTS))
         .chain(matrix::all())
-        .collect()
+        .collect();
+    for (number, method) in (1..).zip(&mut all) {
+        method.number = number;
+    }
+    all
 }
 
 /// A way of writing the mailbox in a text.

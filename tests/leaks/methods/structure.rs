@@ -7,30 +7,21 @@ use crate::scene::{Frame, Part, Scene, clean_part, mixed_case};
 pub const METHODS: &[Entry] = &[
     ("boundary", |s| {
         let trace = s.trace().replace(['\'', '@'], "=");
-        framed(s, |frame| frame.boundary = format!("----=_{trace}_1"));
+        bounded(s, format!("----=_{trace}_1"), None);
     }),
     ("boundary that is the address", |s| {
         let address = s.address();
-        framed(s, |frame| frame.boundary = address);
+        bounded(s, address, None);
     }),
     ("boundary in pieces", |s| {
         let host = s.host();
-        let (one, two) = {
-            let mut dice = s.dice.for_part(1);
-            let (one, two) = encode::cut(&host, &mut dice);
-            (one.to_owned(), two.to_owned())
-        };
-        framed(s, |frame| {
-            frame.boundary = format!("={one}{two}");
-            frame.written_boundary = Some(format!("boundary*0=\"={one}\"; boundary*1=\"{two}\""));
-        });
+        let (one, two) = encode::cut(&host, &mut s.dice);
+        bounded(s, format!("={host}"), Some(format!("boundary*0=\"={one}\"; boundary*1=\"{two}\"")));
     }),
     ("boundary in quoted pairs", |s| {
         let host = s.host();
-        framed(s, |frame| {
-            frame.written_boundary = Some(format!("boundary=\"={}\"", host.replace('.', "\\.")));
-            frame.boundary = format!("={host}");
-        });
+        let written = format!("boundary=\"={}\"", host.replace('.', "\\."));
+        bounded(s, format!("={host}"), Some(written));
     }),
     ("boundary of an inner multipart", |s| {
         let host = s.host();
@@ -50,6 +41,11 @@ pub const METHODS: &[Entry] = &[
     ("boundary that is never used", |s| {
         let host = s.host();
         s.part(Part::new(format!("Content-Type: multipart/mixed; boundary=\"{host}\"\r\n"), "no parts\r\n"));
+    }),
+    ("all before a boundary that does not come", |s| {
+        let trace = s.trace();
+        let body = format!("--b\r\nContent-Type: text/plain\r\nX-Host: {trace}\r\n\r\nx\r\n--b--\r\n");
+        s.part(Part::new("Content-Type: multipart/mixed; boundary=a\r\n", body));
     }),
     ("preamble", |s| {
         let trace = s.trace();
@@ -161,6 +157,10 @@ fn framed(s: &mut Scene<'_>, change: impl FnOnce(&mut Frame)) {
     let mut frame = s.frame.take().unwrap_or_else(|| Frame::new("mixed", &mut s.dice));
     change(&mut frame);
     s.frame = Some(frame);
+}
+
+fn bounded(s: &mut Scene<'_>, boundary: String, written: Option<String>) {
+    framed(s, |frame| (frame.boundary, frame.written_boundary) = (boundary, written));
 }
 
 fn deep(s: &mut Scene<'_>, depth: u64) {
