@@ -7,6 +7,7 @@
 
 mod certificates;
 mod decrypting;
+#[path = "../support/gnupg.rs"]
 mod gnupg;
 mod publishing;
 

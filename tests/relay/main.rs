@@ -29,6 +29,7 @@ mod messages;
 mod metrics;
 mod next_hop;
 mod nodes;
+mod openpgp;
 mod outage;
 mod peers;
 mod postfix;

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use sqlx::{AssertSqlSafe, Connection, MySqlConnection};
+use sqlx::{AssertSqlSafe, Connection, MySqlConnection, SqliteConnection};
 
 /// Which engine a test runs on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,4 +65,21 @@ pub fn execute(url: &str, statement: String) -> Result<(), sqlx::Error> {
         sqlx::raw_sql(AssertSqlSafe(statement)).execute(&mut connection).await?;
         connection.close().await
     })
+}
+
+/// Runs one statement on the database of a node, past its commands.
+///
+/// # Panics
+/// When the database does not take it.
+pub fn alter(url: &str, statement: String) {
+    if !url.starts_with("sqlite:") {
+        return execute(url, statement).expect("MariaDB takes the statement");
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let altered = runtime.block_on(async {
+        let mut connection = SqliteConnection::connect(url).await?;
+        sqlx::raw_sql(AssertSqlSafe(statement)).execute(&mut connection).await?;
+        connection.close().await
+    });
+    altered.expect("SQLite takes the statement");
 }

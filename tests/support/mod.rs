@@ -6,6 +6,7 @@ pub mod daemon;
 pub mod database;
 pub mod disk;
 pub mod dns;
+pub mod gnupg;
 pub mod http;
 pub mod mariadb;
 pub mod postfix;
