@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 use crate::dice::Dice;
 use crate::letter::Letter;
 use crate::record::{Attempt, Record, Reply};
-use crate::support::PATIENCE;
 use crate::support::client::stuffed;
+use crate::support::{PATIENCE, leftovers};
 
 /// Servers at work, each in a thread of its own.
 pub struct Senders {
@@ -161,6 +161,7 @@ impl Session {
         let from = format!("MAIL FROM:<{}>", letter.sender);
         let recipients = letter.aliases.iter().map(|alias| format!("RCPT TO:<{}>", alias.address));
         for command in ["RSET".to_owned(), from].into_iter().chain(recipients) {
+            leftovers::said(&command);
             let reply = self.command(&command)?;
             if !reply.is_positive() {
                 return Ok(reply);
@@ -170,7 +171,9 @@ impl Session {
         if !go_ahead.is_positive() {
             return Ok(go_ahead);
         }
-        self.send(&stuffed(&letter.text()))?;
+        let text = letter.text();
+        leftovers::sent(&text);
+        self.send(&stuffed(&text))?;
         self.reply()
     }
 

@@ -4,7 +4,7 @@ use std::fmt;
 use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpStream};
 
-use super::PATIENCE;
+use super::{PATIENCE, leftovers};
 
 /// One reply of the server (RFC 5321, section 4.2).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -69,6 +69,7 @@ impl Client {
 
     /// Sends one command line and returns its reply.
     pub fn command(&mut self, line: &str) -> Reply {
+        leftovers::said(line);
         self.send(format!("{line}\r\n").as_bytes());
         self.reply()
     }
@@ -102,6 +103,7 @@ impl Client {
         if go_ahead.code != 354 {
             return go_ahead;
         }
+        leftovers::sent(message);
         self.send(&stuffed(message));
         self.reply()
     }

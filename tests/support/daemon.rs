@@ -12,8 +12,8 @@ use tempfile::TempDir;
 
 use super::client::Client;
 use super::database::{Database, Engine};
-use super::free_address;
 use super::process::Process;
+use super::{free_address, leftovers};
 
 /// An aliasd with its settings and database, running or not.
 pub struct Installation {
@@ -47,7 +47,7 @@ impl Installation {
 
     /// The same, on a database that the test brings.
     pub fn unmigrated_on(database: Database, next_hop: SocketAddr) -> Self {
-        let folder = TempDir::with_prefix("aliasd-").expect("a temporary folder");
+        let folder = leftovers::folder("aliasd-");
         let installation = Self {
             master_key: folder.path().join("data/master.key"),
             folder,
@@ -94,7 +94,7 @@ impl Installation {
     /// A second node: another name, other ports and folders, the same database and master key.
     pub fn another_node(&self) -> Self {
         let node = Self {
-            folder: TempDir::with_prefix("aliasd-").expect("a temporary folder"),
+            folder: leftovers::folder("aliasd-"),
             database: Arc::clone(&self.database),
             master_key: self.master_key.clone(),
             hostname: "mx2.example.com",
@@ -146,6 +146,11 @@ impl Installation {
     /// Where its SQLite file and its master key are.
     pub fn data_dir(&self) -> PathBuf {
         self.folder.path().join("data")
+    }
+
+    /// Where its temporary files go.
+    fn temporary(&self) -> PathBuf {
+        self.folder.path().join("tmp")
     }
 
     fn write_config(&self) {
@@ -202,8 +207,12 @@ impl Installation {
             .stdin(Stdio::null())
             .output()
             .expect("the aliasd binary can be run");
+        let words = arguments.join(" ");
+        leftovers::said(&words);
+        leftovers::runs_with(self.folder.path(), environment);
+        leftovers::complained(self.folder.path(), &format!("{words} {environment:?}"), &output.stderr);
         Ran {
-            command: arguments.join(" "),
+            command: words,
             status: output.status.code(),
             stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
             stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
@@ -254,6 +263,7 @@ impl Installation {
     pub fn serve_with(&self, environment: &[(&str, &str)]) -> Daemon {
         let mut command = self.command();
         command.envs(environment.iter().copied());
+        leftovers::runs_with(self.folder.path(), environment);
         self.until_it_greets(self.started(command))
     }
 
@@ -285,6 +295,8 @@ impl Installation {
             }
         }
         command.env_remove("STATE_DIRECTORY").env_remove("CREDENTIALS_DIRECTORY");
+        std::fs::create_dir_all(self.temporary()).expect("a folder of ours");
+        command.env("TMPDIR", self.temporary());
         command.current_dir(self.folder.path()).arg("--config").arg(self.config_file());
         command
     }

@@ -4,6 +4,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use sqlx::{AssertSqlSafe, Connection, MySqlConnection, SqliteConnection};
 
+use super::leftovers;
+
 /// Which engine a test runs on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Engine {
@@ -11,7 +13,7 @@ pub enum Engine {
     MariaDb,
 }
 
-/// An empty database, dropped with this value.
+/// An empty database, dropped with this value unless it is to be searched.
 pub enum Database {
     /// A file in the data directory of the node.
     Sqlite,
@@ -50,7 +52,9 @@ impl Database {
 
 impl Drop for Database {
     fn drop(&mut self) {
-        if let Self::MariaDb { server, name } = self {
+        if let Self::MariaDb { server, name } = self
+            && !leftovers::are_kept()
+        {
             // The server is thrown away after the run anyway.
             let _ = execute(server, format!("DROP DATABASE {name}"));
         }

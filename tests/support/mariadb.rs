@@ -7,8 +7,8 @@ use std::process::{Command, Stdio};
 
 use tempfile::TempDir;
 
-use super::free_address;
 use super::process::Process;
+use super::{free_address, leftovers};
 
 /// A server that listens on loopback, with a `root` who has no password. What it has committed survives its being killed.
 pub struct MariaDb {
@@ -21,7 +21,7 @@ impl MariaDb {
     /// # Panics
     /// When MariaDB is not installed.
     pub fn start() -> Self {
-        let folder = TempDir::with_prefix("mariadb-").expect("a temporary folder");
+        let folder = leftovers::folder("mariadb-");
         let mut install = Command::new("mariadb-install-db");
         install.args(["--no-defaults", "--skip-test-db", "--auth-root-authentication-method=normal"]);
         install.args(user(folder.path())).arg(format!("--datadir={}/data", folder.path().display()));

@@ -8,6 +8,7 @@ pub mod disk;
 pub mod dns;
 pub mod gnupg;
 pub mod http;
+pub mod leftovers;
 pub mod mariadb;
 pub mod postfix;
 pub mod process;

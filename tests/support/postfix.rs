@@ -11,7 +11,7 @@ use tempfile::TempDir;
 
 use super::daemon::greets;
 use super::process::signal_group;
-use super::{eventually, free_address};
+use super::{eventually, free_address, leftovers};
 
 /// Whose the delivered mail is; Postfix does not deliver as root.
 const NOBODY: u32 = 65_534;
@@ -98,6 +98,8 @@ impl Postfix {
 
     /// The same, with further arguments for `sendmail`.
     pub fn submit_asking(&self, wishes: &[&str], from: &str, to: &str, message: &str) {
+        leftovers::said(&format!("MAIL FROM:<{from}> RCPT TO:<{to}>"));
+        leftovers::sent(message.as_bytes());
         let mut command = Command::new("sendmail");
         command.arg("-C").arg(self.folder.path()).args(wishes).args(["-i", "-f", from, "--", to]);
         let mut child = command.stdin(Stdio::piped()).spawn().expect("Postfix's sendmail");

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::Duration;
 
-use super::PATIENCE;
+use super::{PATIENCE, leftovers};
 
 /// What the server does at one point of a transaction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -277,6 +277,7 @@ impl Session {
             return Err(Over);
         }
         let line = String::from_utf8_lossy(&line).trim_end().to_owned();
+        leftovers::said(&line);
         self.state.record().commands.push(line.clone());
         self.transaction.commands.push(line.clone());
         let (verb, argument) = line.split_once(' ').unwrap_or((&line, ""));
