@@ -8,8 +8,11 @@ use aliasd::mail::{Address, DomainName, Message, Timestamp};
 use aliasd::relay::alias::{
     AccountId, Alias, AliasId, Contact, ContactId, Lookup, Mailbox, MailboxId, Mode, NameFormat, Refusal,
 };
+use aliasd::relay::ids::Ids;
+use aliasd::relay::keys::Keys;
 use aliasd::relay::reply::{self, Evidence, ReplyMessage};
 use aliasd::relay::screening;
+use aliasd::relay::scrub::{OpaqueParts, Secrets, candidates, scrub};
 use aliasd::relay::trace::Trace;
 use aliasd::relay::transaction::TransactionId;
 
@@ -17,7 +20,7 @@ use crate::owner::Owner;
 
 const NOW: Timestamp = Timestamp::EPOCH;
 
-/// The message as a contact gets it, head and body; nothing when the letter is refused. Opaque parts are not allowed here.
+/// The message as a contact gets it, head and body; nothing when the letter is refused.
 pub fn leaves(letter: &[u8], owner: &Owner) -> Option<Vec<u8>> {
     let alias = Arc::new(alias_of(owner));
     let message = Message::parse(letter.to_vec().into());
@@ -37,9 +40,22 @@ pub fn leaves(letter: &[u8], owner: &Owner) -> Option<Vec<u8>> {
         esmtp: true,
         smtputf8: !letter.is_ascii(),
     };
-    let content =
-        ReplyMessage { message: &message, alias: &alias, answers: &answers, trace: &trace }.compose();
+    let keys = Keys::derive(&[7; 32]);
+    let secrets = Secrets::new(&alias, &quoted(&message, &alias));
+    let scrubbed = &scrub(&message, &secrets, &Ids::new(&keys, &alias), OpaqueParts::Allow).ok()?;
+    let reply = ReplyMessage { message: &message, alias: &alias, answers: &answers, scrubbed, trace: &trace };
+    let content = reply.compose(&keys);
     Some([content.head, content.body].concat())
+}
+
+/// The contacts whose reverse aliases the letter names anywhere.
+fn quoted(message: &Message, alias: &Arc<Alias>) -> HashMap<Address, Arc<Contact>> {
+    let found = candidates(message, &name("example.com")).into_iter();
+    let contacts = found.filter_map(|address| match answer(&address, alias) {
+        Lookup::ReverseAlias(_, contact) => Some((address, contact)),
+        _ => None,
+    });
+    contacts.collect()
 }
 
 /// `shop@example.com`, which goes to all mailboxes of its owner.
