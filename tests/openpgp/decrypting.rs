@@ -78,18 +78,18 @@ fn stored(gnupg: &Gnupg, wanted: &Wanted<'_>) -> Certificate {
     as_stored(inspected)
 }
 
-fn content(body: &[u8]) -> Content {
+pub fn content(body: &[u8]) -> Content {
     let (head, body) = (Bytes::from_static(HEAD), Bytes::copy_from_slice(body));
     Content { head, body, eight_bit: true, smtputf8: false }
 }
 
 /// Every octet there is, without a period that a cipher or a line has.
-fn bytes(length: u32) -> Vec<u8> {
+pub fn bytes(length: u32) -> Vec<u8> {
     (0..length).map(|at| at.wrapping_mul(2_654_435_761).to_be_bytes()[0]).collect()
 }
 
 /// The second part of the encrypted message, found by a MIME parser.
-fn armored(sealed: &Content) -> Vec<u8> {
+pub fn armored(sealed: &Content) -> Vec<u8> {
     let raw = [&sealed.head[..], &sealed.body[..]].concat();
     let message = mail_parser::MessageParser::new().parse(&raw).expect("a message");
     assert_eq!(message.parts.len(), 3, "a container and two parts");
@@ -98,7 +98,7 @@ fn armored(sealed: &Content) -> Vec<u8> {
 }
 
 /// The body is the same octets, and so is every field but the two that must differ.
-fn is_the_original(plain: &[u8], original: &Content) {
+pub fn is_the_original(plain: &[u8], original: &Content) {
     assert!(plain.ends_with(&original.body));
     let inner = Message::parse(Bytes::copy_from_slice(plain));
     assert!(inner.body() == original.body, "the body is not what it was");

@@ -10,6 +10,7 @@ mod decrypting;
 #[path = "../support/gnupg.rs"]
 mod gnupg;
 mod publishing;
+mod sq;
 
 use aliasd::mail::Timestamp;
 use aliasd::relay::openpgp::{Certificate, Inspected, Origin};
