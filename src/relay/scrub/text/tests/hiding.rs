@@ -238,7 +238,7 @@ fn the_judge_sees_what_is_hidden() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(2000))]
+    #![proptest_config(ProptestConfig::with_cases(500))]
 
     #[test]
     fn a_hidden_address_is_found_and_gone((syntax, (before, address, behind)) in syntax().prop_flat_map(|s| (Just(s), hidden(s)))) {
