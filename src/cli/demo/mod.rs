@@ -1,12 +1,14 @@
 //! `aliasd demo`: the main job, shown on the loopback interface with the real daemon, a receiving server and a contact,
 //! all in this process. What is shown is what happened: every tick is a check of the bytes that arrived.
 
+mod keys;
 mod stage;
 mod view;
 
 use crate::mail::{Address, Message, address_list};
 use crate::relay::ports::Outcome;
 
+use keys::Keys;
 use stage::{Arrived, Stage, StageError};
 use view::View;
 
@@ -65,6 +67,7 @@ impl Story<'_> {
     async fn tell(&mut self) -> Result<(), StageError> {
         let Some(forwarded) = self.jane_writes().await? else { return Ok(()) };
         self.owner_answers(&forwarded).await?;
+        self.jane_writes_in_confidence().await?;
         self.stranger_is_refused().await
     }
 
@@ -130,8 +133,62 @@ impl Story<'_> {
         Ok(())
     }
 
+    async fn jane_writes_in_confidence(&mut self) -> Result<(), StageError> {
+        self.view.heading(3, "The owner imports an OpenPGP certificate, and Jane writes again");
+        let keys = Keys::make(MAILBOX)?;
+        let fingerprint = self.stage.import_certificate(MAILBOX, &keys.certificate()?).await?;
+        self.view.say(&format!("As \"aliasd key import {MAILBOX} FILE\" does, of {fingerprint}."));
+        let sent = stage::compose(
+            ("Jane Doe", CONTACT),
+            ALIAS,
+            "How to get in",
+            "The code of the front door is 8125.\nThe spare key is under the third flower pot.\n",
+        )?;
+        let outcome = self.stage.hand_over(CONTACT, ALIAS, &sent).await?;
+        if !self.accepted(&outcome) {
+            return Ok(());
+        }
+        let arrived = self.stage.arrived().await?;
+        let titles = ["as Jane sent it", "as it arrived at the mailbox's server, encrypted"];
+        self.view.side_by_side(titles, &sent, &arrived.message);
+        self.view.say("");
+        self.view.beginning_of_body(&arrived.message);
+        self.is_unreadable(&sent, &arrived);
+        self.is_readable_with(&keys, &sent, &arrived);
+        Ok(())
+    }
+
+    /// For everybody without the owner's key.
+    fn is_unreadable(&mut self, sent: &Message, arrived: &Arrived) {
+        let media_type = field(&arrived.message, "Content-Type").to_ascii_lowercase();
+        let is_encrypted = arrived.to == MAILBOX && media_type.starts_with("multipart/encrypted");
+        self.check(is_encrypted, &format!("it arrived at {MAILBOX}, and it is encrypted"));
+        let shown = field(&arrived.message, "Subject");
+        let is_hidden = shown == "[...]" && !arrived.contains(&field(sent, "Subject"));
+        self.check(is_hidden, &format!("its subject is hidden: on the way it is {shown}"));
+        let text = sent.body();
+        let text = String::from_utf8_lossy(&text);
+        self.check(
+            !text.lines().any(|line| arrived.contains(line)),
+            &format!("no line of its text occurs in its {} bytes", arrived.message.raw().len()),
+        );
+    }
+
+    fn is_readable_with(&mut self, keys: &Keys, sent: &Message, arrived: &Arrived) {
+        match keys.open(&arrived.message) {
+            Ok(inner) => {
+                self.view.say("Decrypted with the owner's key:");
+                self.view.body(&inner);
+                let is_the_same = inner.body() == sent.body();
+                self.check(is_the_same, "decrypted, its body is the same, byte for byte");
+                self.check(field(&inner, "Subject") == field(sent, "Subject"), "and so is its subject");
+            }
+            Err(error) => self.check(false, &format!("the owner's key opens it ({error:#})")),
+        }
+    }
+
     async fn stranger_is_refused(&mut self) -> Result<(), StageError> {
-        self.view.heading(3, "Mail that is not for us is refused while its sender waits");
+        self.view.heading(4, "Mail that is not for us is refused while its sender waits");
         for (to, code) in [("nobody@example.com", "5.1.1"), ("someone@example.org", "5.7.1")] {
             let sent = stage::compose(("Jane Doe", CONTACT), to, "Hello?", "Is anybody there?\n")?;
             let outcome = self.stage.hand_over(CONTACT, to, &sent).await?;
@@ -171,8 +228,15 @@ fn first_from(message: &Message) -> Option<Address> {
     address_list::parse(message.value(field)).mailboxes().next().map(|named| named.address.clone())
 }
 
+/// The value of the first field with this name; empty when there is none.
+fn field(message: &Message, name: &str) -> String {
+    let value = message.named(name).next().map(|(_, field)| message.value(field));
+    String::from_utf8_lossy(value.unwrap_or_default()).trim().to_owned()
+}
+
 async fn stay(view: View, stage: &mut Stage) {
-    view.heading(4, "Staying up: try it");
+    view.heading(5, "Staying up: try it");
+    view.say("Mail for the alias is encrypted now (\"key list\" and \"key remove\" change that).");
     view.say("Send to the alias, and watch here what arrives:");
     view.quote(&format!("swaks --server {} --from {CONTACT} --to {ALIAS}", stage.relay()));
     view.say("Manage aliases, from the folder where you started this:");

@@ -12,8 +12,8 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use crate::admin::Registry as _;
 use crate::admin::records::NewAlias;
+use crate::admin::{Registry as _, keys};
 use crate::app::Daemon;
 use crate::app::database::Migrate;
 use crate::app::surroundings::System;
@@ -23,8 +23,10 @@ use crate::net::dns::Dns;
 use crate::net::listener::{Drained, Ends, Limits, Listener};
 use crate::net::smtp_in::{Service, SmtpIn, Times};
 use crate::net::smtp_out::{Options, Ourselves, Outbound};
+use crate::pgp;
 use crate::queue::memory::MemoryBudget;
 use crate::relay::alias::Mode;
+use crate::relay::openpgp::{Fingerprint, Privacy};
 use crate::relay::ports::{Content, Delivery, Outcome, Surroundings as _, Transport as _};
 use crate::smtp::{self, BareNewline, Enhanced, ForwardPath, Reply, ReversePath, Transaction};
 
@@ -92,6 +94,19 @@ impl Stage {
         Ok(())
     }
 
+    /// Has everything that goes to the mailbox encrypted; the fingerprint of the certificate.
+    pub(super) async fn import_certificate(
+        &self,
+        mailbox: &str,
+        certificate: &[u8],
+    ) -> Result<Fingerprint, StageError> {
+        let (store, now) = (self.daemon.store(), System.now());
+        let account = store.account("default").await?.id;
+        let openpgp = pgp::Engine::new(true);
+        let imported = keys::import(store, &openpgp, account, &mailbox.parse()?, certificate, now).await?;
+        Ok(imported.keys.into_iter().next().context("nothing was imported")?.fingerprint)
+    }
+
     pub(super) fn relay(&self) -> String {
         self.daemon.addresses().iter().map(SocketAddr::to_string).collect()
     }
@@ -124,7 +139,7 @@ impl Stage {
             to: to.parse()?,
             content,
             dsn: None,
-            privacy: crate::relay::openpgp::Privacy::Open,
+            privacy: Privacy::Open,
         };
         Ok(self.sender.deliver(delivery).await)
     }

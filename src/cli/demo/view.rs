@@ -7,6 +7,8 @@ use crate::mail::Message;
 
 const LEFT: usize = 52;
 const RIGHT: usize = 62;
+/// Lines that tell what an encrypted message looks like.
+const BEGINNING: usize = 16;
 
 /// How a field of one header section relates to the other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -86,8 +88,24 @@ impl View {
 
     /// The body of a message, as it arrived.
     pub(super) fn body(self, message: &Message) {
-        for line in String::from_utf8_lossy(&message.body()).trim_end().lines() {
-            println!("   {} {line}", self.paint("2", "│"));
+        self.lines_of_body(message, usize::MAX);
+    }
+
+    /// The same, when the rest says no more.
+    pub(super) fn beginning_of_body(self, message: &Message) {
+        self.lines_of_body(message, BEGINNING);
+    }
+
+    fn lines_of_body(self, message: &Message, most: usize) {
+        let body = message.body();
+        let text = String::from_utf8_lossy(&body);
+        let (mut lines, bar) = (text.trim_end().lines(), self.paint("2", "│"));
+        for line in lines.by_ref().take(most) {
+            println!("   {bar} {line}");
+        }
+        let left = lines.count();
+        if left > 0 {
+            println!("   {bar} {}", self.paint("2", &format!("({left} more lines)")));
         }
     }
 }
