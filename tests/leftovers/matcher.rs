@@ -51,7 +51,13 @@ impl<T> Matcher<T> {
 
     /// Where strings of ours stand; `text` is in lower case.
     pub fn find<'a>(&'a self, text: &'a [u8]) -> impl Iterator<Item = (usize, &'a [u8], &'a T)> {
-        (0..text.len()).step_by(self.stride).flat_map(move |at| self.find_at(text, at))
+        let last = text.len().saturating_sub(WIDTH - 1);
+        let places = (0..last).step_by(self.stride).filter(|&at| self.may_be_at(text, at));
+        places.flat_map(move |at| self.find_at(text, at))
+    }
+
+    fn may_be_at(&self, text: &[u8], at: usize) -> bool {
+        window_at(text, at).is_some_and(|window| self.filter[hash(window)])
     }
 
     fn find_at<'a>(
@@ -59,8 +65,7 @@ impl<T> Matcher<T> {
         text: &'a [u8],
         at: usize,
     ) -> impl Iterator<Item = (usize, &'a [u8], &'a T)> + use<'a, T> {
-        let window = window_at(text, at).filter(|&window| self.filter[hash(window)]);
-        let same = window.map_or(&[][..], |window| {
+        let same = window_at(text, at).map_or(&[][..], |window| {
             let start = self.windows.partition_point(|(other, ..)| *other < window);
             let rest = &self.windows[start..];
             &rest[..rest.partition_point(|(other, ..)| *other == window)]

@@ -31,16 +31,18 @@ impl Kind {
 /// All secrets, each once.
 pub struct Secrets {
     counts: [usize; 4],
+    /// One of each kind, in the order of [`Kind::ALL`].
+    pub longest: [Vec<u8>; 4],
     /// Finds also the short ones; for text.
     pub sharp: Matcher<Kind>,
-    /// Finds what letters say, from [`COARSE`] octets on; for databases, which are long and look like noise.
+    /// Finds what letters say if it has at least twelve octets; for databases, which are long and look like noise.
     pub coarse: Matcher<Kind>,
 }
 
-/// The step with which databases are searched: their secrets have at least twelve octets.
+/// The step with which databases are searched.
 const STRIDE: usize = 8;
 
-/// A line with fewer letters and digits says nothing, and stands in other places too.
+/// A text with fewer letters and digits says nothing, and stands in other places too.
 const TELLING: usize = 5;
 
 impl Secrets {
@@ -60,9 +62,12 @@ impl Secrets {
     }
 
     pub fn of(found: HashSet<(Vec<u8>, Kind)>) -> Self {
-        let counts = Kind::ALL.map(|kind| found.iter().filter(|(_, other)| *other == kind).count());
+        let of_kind = |kind| found.iter().filter(move |(_, other)| *other == kind).map(|(text, _)| text);
+        let counts = Kind::ALL.map(|kind| of_kind(kind).count());
+        let longest = Kind::ALL.map(|kind| of_kind(kind).max_by_key(|text| text.len()).cloned());
+        let longest = longest.map(Option::unwrap_or_default);
         let content = found.iter().filter(|(_, kind)| kind.is_content()).cloned();
-        Self { counts, coarse: Matcher::new(STRIDE, content), sharp: Matcher::new(1, found) }
+        Self { counts, longest, coarse: Matcher::new(STRIDE, content), sharp: Matcher::new(1, found) }
     }
 }
 
@@ -134,11 +139,16 @@ impl Found {
     }
 
     fn add_content(&mut self, kind: Kind, text: &[u8]) {
-        let letters = text.iter().filter(|byte| byte.is_ascii_alphanumeric() || !byte.is_ascii());
-        if letters.take(TELLING).count() == TELLING {
+        if is_telling(text.trim_ascii()) {
             self.add(kind, text);
         }
     }
+}
+
+/// Not a single word, such as the daemon may have among its own.
+fn is_telling(text: &[u8]) -> bool {
+    let letters = text.iter().filter(|byte| byte.is_ascii_alphanumeric() || !byte.is_ascii());
+    letters.take(TELLING).count() == TELLING && !text.iter().all(u8::is_ascii_alphabetic)
 }
 
 /// The fields of a head, unfolded.

@@ -120,7 +120,7 @@ fn messages_without_one_clear_author(engine: Engine) {
         "From: a@example.org\r\nFrom: b@example.org\r\nSubject: two\r\n\r\nx\r\n",
         "From: a@example.org\r\nSubject: two\r\nfrom : b@example.org\r\n\r\nx\r\n",
         "To: shop@example.com\r\nSubject: none\r\n\r\nx\r\n",
-        "From: nobody here\r\nSubject: no address\r\n\r\nx\r\n",
+        "From: nobody here\r\nSubject: from nobody at all\r\n\r\nx\r\n",
         "From: undisclosed:;\r\nSubject: an empty group\r\n\r\nx\r\n",
         "From:\r\nSubject: an empty field\r\n\r\nx\r\n",
         "\r\nno header at all\r\n",

@@ -48,10 +48,15 @@ impl Installation {
     /// The same, on a database that the test brings.
     pub fn unmigrated_on(database: Database, next_hop: SocketAddr) -> Self {
         let folder = leftovers::folder("aliasd-");
+        let database = Arc::new(database);
+        if leftovers::are_kept() {
+            // Nobody lets go of this one, so the schema stays.
+            std::mem::forget(Arc::clone(&database));
+        }
         let installation = Self {
             master_key: folder.path().join("data/master.key"),
             folder,
-            database: Arc::new(database),
+            database,
             hostname: "mx.example.com",
             listen: free_address(),
             api: free_address(),

@@ -4,8 +4,6 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use sqlx::{AssertSqlSafe, Connection, MySqlConnection, SqliteConnection};
 
-use super::leftovers;
-
 /// Which engine a test runs on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Engine {
@@ -13,7 +11,7 @@ pub enum Engine {
     MariaDb,
 }
 
-/// An empty database, dropped with this value unless it is to be searched.
+/// An empty database, dropped with this value.
 pub enum Database {
     /// A file in the data directory of the node.
     Sqlite,
@@ -52,9 +50,7 @@ impl Database {
 
 impl Drop for Database {
     fn drop(&mut self) {
-        if let Self::MariaDb { server, name } = self
-            && !leftovers::are_kept()
-        {
+        if let Self::MariaDb { server, name } = self {
             // The server is thrown away after the run anyway.
             let _ = execute(server, format!("DROP DATABASE {name}"));
         }
