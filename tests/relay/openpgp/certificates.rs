@@ -12,6 +12,7 @@ use crate::support::database;
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// The public part of a key, and how it is called.
+#[derive(Clone)]
 pub struct Made {
     pub data: Vec<u8>,
     pub fingerprint: String,
@@ -45,6 +46,19 @@ pub fn expiring(at: SystemTime) -> Made {
     Made::of(&builder.generate().expect("a key").0)
 }
 
+/// Good for a contact.
+pub fn usable_for_jane() -> Made {
+    let builder = CertBuilder::general_purpose(Some("Jane Doe <jane@example.org>"));
+    Made::of(&builder.generate().expect("a key").0)
+}
+
+/// The same certificate twice.
+pub fn before_and_after_revocation() -> [Made; 2] {
+    let (cert, revocation) = builder().generate().expect("a key");
+    let (revoked, _) = cert.clone().insert_packets(vec![revocation]).expect("its own revocation");
+    [Made::of(&cert), Made::of(&revoked)]
+}
+
 fn builder() -> CertBuilder<'static> {
     CertBuilder::general_purpose(Some("Owner <inbox-7f3k@example.net>"))
 }
@@ -64,11 +78,7 @@ impl Unfit {
     pub fn make(self) -> Made {
         match self {
             Self::Expired => expiring(SystemTime::now() - DAY),
-            Self::Revoked => {
-                let (cert, revocation) = builder().generate().expect("a key");
-                let (revoked, _) = cert.insert_packets(vec![revocation]).expect("its own revocation");
-                Made::of(&revoked)
-            }
+            Self::Revoked => before_and_after_revocation()[1].clone(),
             Self::OnlySigns => {
                 let builder = CertBuilder::new().add_userid("Owner <inbox-7f3k@example.net>");
                 Made::of(&builder.add_signing_subkey().generate().expect("a key").0)

@@ -2,9 +2,9 @@
 
 use std::time::{Duration, SystemTime};
 
-use super::certificates::{Unfit, expiring, usable};
+use super::certificates::{Unfit, before_and_after_revocation, expiring, usable, usable_for_jane};
 use super::{
-    CONTACT, MAILBOX, MODES, SECOND, SUBJECT, TEXT, accepted, assert_notice, ciphertext, import,
+    ALIAS, CONTACT, MAILBOX, MODES, SECOND, SUBJECT, TEXT, accepted, assert_notice, ciphertext, import,
     installation, is_notice, letter, queue, send, wait_for_empty_queue,
 };
 use crate::support::daemon::Installation;
@@ -17,6 +17,7 @@ on_both_engines!(
     what_became_of_no_use_stops_the_mail,
     what_runs_out_stops_the_mail,
     each_of_two_mailboxes_gets_what_it_should,
+    a_reply_that_cannot_be_encrypted_is_refused_with_the_reason,
 );
 
 fn what_is_of_no_use_is_not_imported(engine: Engine) {
@@ -27,6 +28,14 @@ fn what_is_of_no_use_is_not_imported(engine: Engine) {
         assert!(refused.contains(kind.words()) && !refused.trim().is_empty(), "{kind:?}: {refused}");
     }
     assert_eq!(aliasd.ask(&["key", "list"])["items"], serde_json::json!([]));
+
+    let [good, revoked] = before_and_after_revocation();
+    import(&aliasd, MAILBOX, &good.data).succeeded();
+    let refused = import(&aliasd, MAILBOX, &revoked.data).ended_with(1).stderr;
+    assert!(refused.contains("revoked"), "{refused}");
+    let listed = aliasd.ask(&["key", "list"]);
+    assert_eq!(listed["items"].as_array().map(Vec::len), Some(1), "{listed}");
+    assert_eq!(listed["items"][0]["fingerprint"], good.fingerprint.as_str());
 }
 
 fn what_became_of_no_use_stops_the_mail(engine: Engine) {
@@ -137,4 +146,23 @@ fn one_reads_it_and_the_other_waits(aliasd: &Installation, sink: &Sink) {
     );
     daemon.stop();
     assert_eq!(sink.waiting(), 0, "something else left");
+}
+
+/// Its author is told why. No notice is needed.
+fn a_reply_that_cannot_be_encrypted_is_refused_with_the_reason(engine: Engine) {
+    for mode in MODES {
+        let sink = Sink::start(Script::accept());
+        let aliasd = installation(engine, mode, &sink);
+        let reverse_alias = aliasd.reverse_alias(ALIAS, CONTACT);
+        import(&aliasd, CONTACT, &usable_for_jane().data).succeeded();
+        Unfit::Expired.make().put_into(&aliasd);
+        let daemon = aliasd.serve();
+        let reply = format!("From: {MAILBOX}\r\nTo: {reverse_alias}\r\nSubject: {SUBJECT}\r\n\r\n{TEXT}");
+        let refused = daemon.greet().deliver(MAILBOX, &reverse_alias, reply.as_bytes());
+        assert_eq!(refused.codes(), (451, "4.7.5"), "{refused}");
+        assert!(refused.text.contains(Unfit::Expired.words()), "{refused}");
+        wait_for_empty_queue(&aliasd);
+        daemon.stop();
+        assert_eq!(sink.waiting(), 0, "something left");
+    }
 }
