@@ -1,9 +1,10 @@
 //! Text in its charset: read for a search, and written back so that what was not changed keeps its octets.
 //!
 //! Charsets are those of the WHATWG standard (`encoding_rs`), which is what mail programs know, with UTF-16 and UTF-7 read
-//! and written here. Text without a label, or with one that nobody knows, is UTF-8 if it can be, and otherwise octets
-//! that stand for themselves ([`Charset::Octets`]): that shows all of its ASCII, and gives back every octet.
+//! and written here. Text without a label, or with one that nobody knows, is UTF-8 as far as it can be; octets in it that
+//! are not stand for themselves ([`Charset::MostlyUtf8`]), so that every octet comes back.
 
+mod mostly_utf8;
 mod utf16;
 mod utf7;
 
@@ -25,6 +26,8 @@ pub enum Charset {
     Utf7,
     /// One of the WHATWG standard.
     Table(&'static Encoding),
+    /// UTF-8, and octets that are not; those become characters for private use.
+    MostlyUtf8,
     /// Every octet is the character of that number.
     Octets,
 }
@@ -76,7 +79,7 @@ impl Charset {
             Some(Self::Table(encoding)) if is_plain_in(encoding, octets) => Self::Utf8,
             None | Some(Self::Utf8) => match std::str::from_utf8(octets) {
                 Ok(_) => Self::Utf8,
-                Err(_) => Self::Octets,
+                Err(_) => Self::MostlyUtf8,
             },
             Some(charset) => charset,
         }
@@ -110,6 +113,7 @@ impl Charset {
             Self::Utf16(order) => Cow::Owned(utf16::decode(octets, *order)),
             Self::Utf7 => Cow::Owned(utf7::decode(octets)),
             Self::Table(encoding) => encoding.decode_without_bom_handling(octets).0,
+            Self::MostlyUtf8 => Cow::Owned(mostly_utf8::decode(octets)),
             Self::Octets => Cow::Owned(octets.iter().map(|&b| char::from(b)).collect()),
         }
     }
@@ -122,6 +126,7 @@ impl Charset {
             Self::Utf16(order) => Some(utf16::encode(text, *order)),
             Self::Utf7 => Some(utf7::encode(text)),
             Self::Table(encoding) => encode_by_table(encoding, text),
+            Self::MostlyUtf8 => Some(mostly_utf8::encode(text)),
             Self::Octets => text.chars().map(|c| u8::try_from(c).ok()).collect(),
         }
     }
@@ -130,6 +135,12 @@ impl Charset {
     #[must_use]
     pub fn shows_ascii(&self) -> bool {
         !matches!(self, Self::Utf16(_) | Self::Utf7)
+    }
+
+    /// Whether programs may well read the octets in another way.
+    #[must_use]
+    pub fn is_doubtful(&self) -> bool {
+        !self.shows_ascii() || *self == Self::MostlyUtf8
     }
 }
 
@@ -194,9 +205,9 @@ mod tests {
         for (octets, label, text, exact) in [
             (&b"caf\xc3\xa9"[..], Some("utf-8"), "caf\u{e9}", true),
             (b"caf\xe9", Some("iso-8859-1"), "caf\u{e9}", true),
-            (b"caf\xe9", Some(" US-ASCII "), "caf\u{e9}", true),
-            (b"caf\xe9", None, "caf\u{e9}", true),
-            (b"caf\xe9", Some("utf-8"), "caf\u{e9}", true),
+            (b"caf\xe9", Some(" US-ASCII "), "caf\u{10ffe9}", true),
+            (b"caf\xe9 \xc3\xa9", None, "caf\u{10ffe9} \u{e9}", true),
+            (b"caf\xe9", Some("utf-8"), "caf\u{10ffe9}", true),
             (b"\x1b$BF|K\\\x1b(B", Some("iso-2022-jp"), "\u{65e5}\u{672c}", true),
             (b"\x93\xfa", Some("shift_jis"), "\u{65e5}", true),
             (b"m\0e\0", Some("utf-16le"), "me", true),
@@ -207,7 +218,7 @@ mod tests {
             (b"\xff\xfem\0", Some("utf-16"), "\u{feff}m", true),
             (b"me+AEA-a", Some("utf-7"), "me@a", false),
             (b"me+AEA-a", Some("utf-8"), "me+AEA-a", true),
-            (b"\xe9", Some("nobody-knows"), "\u{e9}", true),
+            (b"\xe9", Some("nobody-knows"), "\u{10ffe9}", true),
             (b"\x81", Some("shift_jis"), "\u{fffd}", false),
         ] {
             let decoded = decode(octets, label);

@@ -51,6 +51,21 @@ pub fn split(body: &[u8], boundary: &[u8], most: usize) -> Multipart {
     split
 }
 
+/// The boundary of a body whose own boundary is not in it, as some programs guess it: the first line that begins with two
+/// dashes, if another one begins like it.
+#[must_use]
+pub fn guess(body: &[u8]) -> Option<&[u8]> {
+    let is_delimiter = |line: &&[u8]| line.starts_with(b"--") && line.iter().any(u8::is_ascii_alphanumeric);
+    let line = lines(body).map(<[u8]>::trim_ascii_end).find(is_delimiter)?;
+    let starts_line = |&at: &usize| at == 0 || body.get(at - 1).is_some_and(|b| b"\r\n".contains(b));
+    let finder = Finder::new(line);
+    finder.find_iter(body).filter(starts_line).nth(1).and_then(|_| line.get(2..))
+}
+
+fn lines(body: &[u8]) -> impl Iterator<Item = &[u8]> {
+    body.split(|b| b"\r\n".contains(b))
+}
+
 impl Multipart {
     /// Where the last delimiter ends.
     fn end(&self) -> usize {
@@ -160,6 +175,19 @@ mod tests {
             shown("--\r\na\r\n-- \r\n--x\r\n----\r\n", ""),
             ("", vec![(false, "a"), (false, "--x"), (true, ""),])
         );
+    }
+
+    #[test]
+    fn a_boundary_is_guessed_when_it_is_used_twice() {
+        for (body, guessed) in [
+            ("x\r\n-- \r\n--b1 \r\n\r\ny\r\n--b1--\r\n", Some(&b"b1"[..])),
+            ("--b1\n\n--b1", Some(b"b1")),
+            ("--b1\r\n x--b1", None),
+            ("--b1\r\n--b2\r\n--b2", None),
+            ("", None),
+        ] {
+            assert_eq!(guess(body.as_bytes()), guessed, "{body}");
+        }
     }
 
     #[test]

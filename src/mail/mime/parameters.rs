@@ -106,6 +106,25 @@ impl Parameterized {
     }
 }
 
+/// What a value says besides its word and its parameters: comments, and what stands behind a quoted string.
+#[must_use]
+pub fn rubbish(value: &[u8]) -> Vec<u8> {
+    let mut out = Vec::new();
+    for span in items(value).skip(1) {
+        let item = value.get(span).unwrap_or_default();
+        let said = item.get(memchr::memchr(b'=', item).map_or(0, |at| at + 1)..).unwrap_or_default();
+        let mut is_behind = false;
+        for token in Tokens::new(said) {
+            if is_behind || token.is_comment() {
+                out.extend_from_slice(token.of(said));
+                out.push(b' ');
+            }
+            is_behind |= token.kind == Kind::Quoted;
+        }
+    }
+    out
+}
+
 /// One written parameter: pieces of one value have a number, and what is percent-encoded is marked (RFC 2231).
 struct Item {
     name: String,

@@ -10,6 +10,7 @@ use memchr::memmem;
 
 use crate::mail::mime::transfer::decode_base64;
 
+use super::packets;
 use super::secrets::Secrets;
 use super::view::Syntax;
 
@@ -124,7 +125,7 @@ fn without_tags(block: &str) -> Cow<'_, str> {
 impl Opened {
     /// Whether it names a mailbox.
     pub fn has_trace(&self, secrets: &Secrets) -> bool {
-        secrets.trace_in_bytes(&self.data) || secrets.trace_in(&self.headers, Syntax::Plain)
+        data_has_trace(&self.data, secrets) || secrets.trace_in(&self.headers, Syntax::Plain)
     }
 
     /// Data that was not armored.
@@ -149,9 +150,13 @@ impl Opened {
     }
 }
 
+fn data_has_trace(data: &[u8], secrets: &Secrets) -> bool {
+    secrets.trace_in_bytes(data) || packets::texts(data).into_iter().any(|text| secrets.trace_in_bytes(text))
+}
+
 /// What a file of OpenPGP data says that is not armored, or armored.
 pub(super) fn has_trace(octets: &[u8], secrets: &Secrets) -> bool {
-    if secrets.trace_in_bytes(octets) {
+    if data_has_trace(octets, secrets) {
         return true;
     }
     let text = String::from_utf8_lossy(octets);

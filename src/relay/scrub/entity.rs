@@ -189,8 +189,17 @@ impl<'a> Scrubber<'a> {
         split.pieces.iter().map(has_rubbish).collect()
     }
 
-    /// A multipart body without a delimiter: encoded for transfer as it must not be, or no multipart at all.
+    /// A multipart body without a delimiter: it has another boundary than it says, it is encoded for transfer as it must not
+    /// be, or it is no multipart at all.
     fn without_parts(&mut self, content: &Content, body: &Bytes, boundary: &str) -> Result<Outcome, Refused> {
+        if let Some(guessed) = multipart::guess(body).and_then(|guessed| std::str::from_utf8(guessed).ok()) {
+            let mut outcome = self.multipart(content, body, guessed)?;
+            let is_set = outcome.description.parameters.iter().any(|(name, _)| *name == "boundary");
+            if !is_set {
+                outcome.description.parameters.push(("boundary", Change::Set(guessed.to_owned())));
+            }
+            return Ok(outcome);
+        }
         if content.transfer != Transfer::Identity {
             let decoded = Bytes::from(transfer::with_crlf(&content.transfer.decode(body)).into_owned());
             if !multipart::split(&decoded, boundary.as_bytes(), 1).pieces.is_empty() {
@@ -201,7 +210,7 @@ impl<'a> Scrubber<'a> {
                 return Ok(Outcome { body: again.body, description });
             }
         }
-        let mut outcome = self.leaf(&Kind::Prose(Syntax::Plain), content, body)?;
+        let mut outcome = self.leaf(&Kind::Machine, content, body)?;
         if let Some(other) = other_boundary(boundary, self.secrets, self.ids) {
             outcome.description.parameters.push(("boundary", Change::Set(other)));
         }

@@ -13,6 +13,7 @@ use crate::mail::mime::Change;
 use crate::mail::{Edits, Field, FieldWriter, HeaderField, Message, encoded_word, message_id};
 
 use super::SealIds;
+use super::kind;
 use super::marks::other_content_id;
 use super::secrets::Secrets;
 use super::view::Syntax;
@@ -152,12 +153,13 @@ impl Purpose {
             _ => Self::Other,
         }
     }
-
-    /// Whether only the first field of this purpose counts: programs differ about which of two they believe.
-    fn is_single(self) -> bool {
-        matches!(self, Self::Type | Self::Transfer | Self::Disposition | Self::ContentId)
-    }
 }
+
+/// Fields of which only one counts: programs differ about which of two they believe.
+const SINGLE: [&str; 4] = [kind::TYPE, kind::TRANSFER, kind::DISPOSITION, "Content-ID"];
+
+/// The index of the one that counts, for each of them.
+type Deciding = [(&'static str, Option<usize>); SINGLE.len()];
 
 /// What becomes of a field.
 enum Fate {
@@ -178,9 +180,9 @@ impl Fields<'_> {
     /// The edits that the section needs, and that a changed body needs in it.
     pub fn edits(&self, description: &Description) -> FieldEdits {
         let mut edits = FieldEdits::default();
-        let mut seen = Vec::new();
+        let deciding = SINGLE.map(|name| (name, kind::deciding(self.head, name)));
         for (index, field) in self.head.fields().iter().enumerate() {
-            match self.fate(field, description, &mut seen) {
+            match self.fate(index, field, description, &deciding) {
                 Fate::Stays => {}
                 Fate::Becomes(field) => {
                     edits.changes.insert(index, Some(field));
@@ -190,22 +192,19 @@ impl Fields<'_> {
                 }
             }
         }
-        self.add_missing(&mut edits, description, &seen);
+        self.add_missing(&mut edits, description);
         edits
     }
 
-    fn fate(&self, field: &Field, description: &Description, seen: &mut Vec<Purpose>) -> Fate {
+    fn fate(&self, index: usize, field: &Field, description: &Description, deciding: &Deciding) -> Fate {
         let Some(name) = self.head.name(field) else { return self.line(field) };
         let lower = name.to_ascii_lowercase();
         if self.scope == Scope::Root && !lower.starts_with("content-") && !OF_ROOT.contains(&lower.as_str()) {
             return Fate::Stays;
         }
         let purpose = Purpose::of(&lower);
-        if purpose.is_single() {
-            if seen.contains(&purpose) {
-                return Fate::Goes;
-            }
-            seen.push(purpose);
+        if deciding.iter().any(|(name, one)| name.eq_ignore_ascii_case(&lower) && *one != Some(index)) {
+            return Fate::Goes;
         }
         self.fate_of(purpose, name, self.head.value(field), description)
     }
@@ -313,15 +312,16 @@ impl Fields<'_> {
     }
 
     /// Fields that a changed body needs and that are not there.
-    fn add_missing(&self, edits: &mut FieldEdits, description: &Description, seen: &[Purpose]) {
-        if description.changes_type() && !seen.contains(&Purpose::Type) {
+    fn add_missing(&self, edits: &mut FieldEdits, description: &Description) {
+        let is_missing = |name: &str| self.head.named(name).next().is_none();
+        if description.changes_type() && is_missing(kind::TYPE) {
             edits.appended.push(parameters::new_type(description));
         }
-        if let Some(transfer) = description.transfer.filter(|_| !seen.contains(&Purpose::Transfer)) {
-            edits.appended.push(HeaderField::unstructured("Content-Transfer-Encoding", transfer));
+        if let Some(transfer) = description.transfer.filter(|_| is_missing(kind::TRANSFER)) {
+            edits.appended.push(HeaderField::unstructured(kind::TRANSFER, transfer));
         }
         let is_root = self.scope == Scope::Root;
-        if is_root && !edits.appended.is_empty() && self.head.named("MIME-Version").next().is_none() {
+        if is_root && !edits.appended.is_empty() && is_missing("MIME-Version") {
             edits.appended.push(HeaderField::unstructured("MIME-Version", "1.0"));
         }
     }

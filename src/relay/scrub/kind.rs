@@ -5,6 +5,29 @@ use crate::mail::mime::{Parameterized, Transfer};
 
 use super::view::Syntax;
 
+pub(super) const TYPE: &str = "Content-Type";
+pub(super) const TRANSFER: &str = "Content-Transfer-Encoding";
+pub(super) const DISPOSITION: &str = "Content-Disposition";
+
+/// The index of the field that counts, of those with this name: the first, but for one that makes more of the body (a type
+/// with parts, an encoding). Programs differ about it, so the others go.
+pub(super) fn deciding(head: &Message, name: &str) -> Option<usize> {
+    let mut fields = head.named(name);
+    let (first, _) = fields.next()?;
+    let makes_more = |value: &[u8]| match name {
+        TYPE => {
+            matches!(Parameterized::parse(value).word.split_once('/'), Some(("multipart" | "message", _)))
+        }
+        TRANSFER => Transfer::from_value(value) != Transfer::Identity,
+        _ => false,
+    };
+    // With one field there is nothing to be decided.
+    if fields.next().is_none() {
+        return Some(first);
+    }
+    Some(head.named(name).find(|(_, field)| makes_more(head.value(field))).map_or(first, |(index, _)| index))
+}
+
 /// What a part is taken for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Kind {
@@ -38,14 +61,16 @@ pub(super) struct Content {
 }
 
 impl Content {
-    /// What the first `Content-Type`, `Content-Transfer-Encoding` and `Content-Disposition` say.
+    /// What the fields say that [`deciding`] names.
     pub fn of(head: &Message, default_type: &str) -> Self {
-        let value = |name| head.named(name).next().map(|(_, field)| head.value(field));
-        let media = Parameterized::parse(value("Content-Type").unwrap_or(default_type.as_bytes()));
-        let disposition = value("Content-Disposition").map(Parameterized::parse);
+        let value = |name| {
+            deciding(head, name).and_then(|index| head.fields().get(index)).map(|field| head.value(field))
+        };
+        let media = Parameterized::parse(value(TYPE).unwrap_or(default_type.as_bytes()));
+        let disposition = value(DISPOSITION).map(Parameterized::parse);
         let file = disposition.as_ref().and_then(|disposition| disposition.get("filename"));
         let name = file.or_else(|| media.get("name")).map(|name| name.trim().to_lowercase());
-        let transfer = value("Content-Transfer-Encoding").map_or(Transfer::Identity, Transfer::from_value);
+        let transfer = value(TRANSFER).map_or(Transfer::Identity, Transfer::from_value);
         Self { media, transfer, name }
     }
 

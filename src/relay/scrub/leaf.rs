@@ -14,6 +14,7 @@ use super::fields::Description;
 use super::flowed;
 use super::kind::{Content, Kind};
 use super::marks;
+use super::records;
 use super::view::Syntax;
 use crate::mail::mime::Entity;
 use crate::relay::refusal::Refused;
@@ -31,6 +32,9 @@ enum Reader {
     /// Programs.
     Program,
 }
+
+/// A way to clean a text; nothing when it finds nothing.
+type Step<'s> = &'s dyn Fn(&str) -> Option<String>;
 
 impl Scrubber<'_> {
     pub(super) fn leaf(&self, kind: &Kind, content: &Content, body: &Bytes) -> Result<Outcome, Refused> {
@@ -69,7 +73,7 @@ impl Scrubber<'_> {
         let syntax = syntax.unwrap_or_else(|| content.syntax_of(&read.text));
         let new = match self.replaced(content, &read.text, syntax, reader)? {
             Some(new) => Some(self.exactly(content, octets, &read, new, (syntax, reader))?),
-            None if !read.charset.shows_ascii() => self.as_octets(content, octets, (syntax, reader))?,
+            None if read.charset.is_doubtful() => self.as_octets(content, octets, (syntax, reader))?,
             None => None,
         };
         Ok(match new {
@@ -87,7 +91,7 @@ impl Scrubber<'_> {
         new: String,
         reader: (Syntax, Reader),
     ) -> Result<(String, Charset), Refused> {
-        let better = if !read.charset.shows_ascii() {
+        let better = if read.charset.is_doubtful() && read.exact || !read.charset.shows_ascii() {
             let written = read.charset.encode(&new).unwrap_or_default();
             self.as_octets(content, &written, reader)?
         } else if !read.exact {
@@ -120,13 +124,12 @@ impl Scrubber<'_> {
         reader: Reader,
     ) -> Result<Option<String>, Refused> {
         let mut changed = self.without_blocks(content, text)?;
-        let steps: [&dyn Fn(&str) -> Option<String>; 5] = [
+        let steps: [Step<'_>; 5] = [
             &|text| marks::rewrite_links(text, self.secrets, self.ids),
-            &|text| self.replace(text, syntax, reader),
-            // Once more: what is put in may make something out of what stands beside it.
-            &|text| self.replace(text, syntax, reader),
+            &|text| self.replace_twice(text, syntax, reader),
             &|text| self.replace_joined(content, text, syntax, reader),
             &|text| self.replace_xtext(text, reader),
+            &|text| self.replace_in_ids(text, syntax),
         ];
         for step in steps {
             changed = step(changed.as_deref().unwrap_or(text)).or(changed);
@@ -136,6 +139,12 @@ impl Scrubber<'_> {
             return Err(Refused::UnchangeablePart(self.place(content)));
         }
         Ok(changed)
+    }
+
+    /// What is put in may make something out of what stands beside it.
+    fn replace_twice(&self, text: &str, syntax: Syntax, reader: Reader) -> Option<String> {
+        let once = self.replace(text, syntax, reader)?;
+        Some(self.replace(&once, syntax, reader).unwrap_or(once))
     }
 
     /// An address may stand in two lines that readers join.
@@ -166,6 +175,14 @@ impl Scrubber<'_> {
             Reader::Person => self.secrets.replace_prose(text, syntax),
             Reader::Program => self.secrets.replace_everything(text, syntax),
         }
+    }
+
+    /// The ids of calendars and address books are not for people.
+    fn replace_in_ids(&self, text: &str, syntax: Syntax) -> Option<String> {
+        if syntax != Syntax::Folded {
+            return None;
+        }
+        records::replace_ids(text, |line| self.secrets.replace_everything(line, Syntax::Folded))
     }
 
     /// Text that stands by itself, as octets (see [`Charset::Octets`] for what is not UTF-8).

@@ -20,6 +20,8 @@ mod flowed;
 mod kind;
 mod leaf;
 mod marks;
+mod packets;
+mod records;
 mod secrets;
 mod survey;
 #[cfg(test)]

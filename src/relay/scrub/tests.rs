@@ -180,6 +180,7 @@ fn header_fields_of_parts_are_cleaned() {
             "Content-Type: a/b; name*0=me@exa; name*1=mple.net",
             Some("Content-Type: a/b; name=\"shop@example.com\""),
         ),
+        ("Content-Type: a/b; name=\"a.txt\" (example.net)", Some("Content-Type: a/b; name=a.txt")),
         ("Content-Type: a/b (me@example.net); x=y", Some("Content-Type: a/b; x=y")),
         (
             "Content-Disposition: inline; filename=\"=?utf-8?B?bWVAZXhhbXBsZS5uZXQ=?=\"",
@@ -394,6 +395,16 @@ fn a_multipart_that_is_encoded_for_transfer_is_looked_into() {
     let fields = "Content-Type: multipart/mixed; boundary=b\r\nContent-Transfer-Encoding: base64";
     let expected = base64(inner.replace("me@example.net", "shop@example.com").as_bytes());
     assert_eq!(scrubbed(&single(fields, &base64(inner.as_bytes()))), single(fields, &expected));
+}
+
+#[test]
+fn a_multipart_with_another_boundary_than_it_says_is_mended() {
+    let body = "--c\r\nContent-Transfer-Encoding: base64\r\n\r\nbWVAZXhhbXBsZS5uZXQ=\r\n--c--\r\n";
+    let new = body.replace("bWVAZXhhbXBsZS5uZXQ=", base64(b"shop@example.com").trim_end());
+    assert_eq!(
+        scrubbed(&single("Content-Type: multipart/mixed; boundary=b", body)),
+        single("Content-Type: multipart/mixed; boundary=c", &new.replace("\r\n--c--", "\r\n\r\n--c--"))
+    );
 }
 
 #[test]

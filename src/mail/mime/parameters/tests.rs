@@ -46,6 +46,12 @@ fn what_stays_keeps_its_bytes() {
 }
 
 #[test]
+fn what_belongs_to_nothing_is_rubbish() {
+    assert_eq!(rubbish(b"a/b; name=\"x\" (c) d; y=z (e) f"), b"(c) d (e) ");
+    assert_eq!(rubbish(b"a/b; name=x"), b"");
+}
+
+#[test]
 fn values_are_written_by_the_rules() {
     for (value, written) in [
         ("a.txt", "name=a.txt"),

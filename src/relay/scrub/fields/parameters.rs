@@ -1,6 +1,6 @@
 //! `Content-Type` and `Content-Disposition`.
 
-use crate::mail::mime::{Change, Parameter, Parameterized};
+use crate::mail::mime::{Change, Parameter, Parameterized, parameters};
 use crate::mail::{FieldWriter, HeaderField};
 
 use super::super::marks::other_content_id;
@@ -79,7 +79,10 @@ impl Fields<'_> {
                     if is_name(parameter) { Change::Drop } else { Change::Keep }
                 },
             );
-        self.has_trace(value_of(&without)) || names.iter().any(|name| self.secrets.trace_in_name(&name.value))
+        let rubbish = parameters::rubbish(value);
+        self.has_trace(&rubbish)
+            || self.has_trace(value_of(&without))
+            || names.iter().any(|name| self.secrets.trace_in_name(&name.value))
     }
 
     fn parameter_changes(&self, parsed: &Parameterized) -> Vec<Change> {
