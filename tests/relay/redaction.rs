@@ -54,7 +54,7 @@ const TRACES: &[&str] = &[
     "-7f3k",
     "box-q9",
     "-xobni",
-    "mx1.",
+    "mx1.b",
     "in-addr",
     "192.0.2.77",
     "db8::77",
