@@ -93,7 +93,7 @@ impl Report {
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let searched = self.searched.iter().map(|(class, (count, octets))| {
-            let what = if *class == Class::Rows { "columns" } else { "files" };
+            let what = if *class == Class::Rows { "tables or columns" } else { "files" };
             format!("{class:?}: {count} {what}, {octets} octets")
         });
         write!(f, "searched: {}", searched.collect::<Vec<_>>().join("; "))

@@ -11,8 +11,8 @@ use super::secrets::Secrets;
 /// Where addresses stand in clear.
 const REGISTRY: &str = "'accounts', 'mailboxes', 'domains', 'aliases', 'alias_mailboxes', 'contacts', 'changes', 'openpgp_certs'";
 
-/// All rows of one column, none of them null.
-struct Column {
+/// All rows of one table, or of one column of it, without what is null.
+struct Rows {
     place: String,
     values: Vec<Vec<u8>>,
 }
@@ -28,7 +28,7 @@ pub fn search_sqlite(root: &Path, secrets: &Secrets, report: &mut Report) {
         let place = file.strip_prefix(root).unwrap_or(file).display().to_string();
         run(async {
             for column in sqlite_columns(file, &place).await? {
-                search_column(&column, secrets, report);
+                search_rows(&column, secrets, report);
             }
             Ok(())
         });
@@ -44,18 +44,18 @@ pub fn search_mariadb(server: &str, secrets: &Secrets, report: &mut Report) {
     let mut count = 0;
     run(async {
         let mut connection = MySqlConnection::connect(server).await?;
-        let columns = format!(
-            "SELECT CAST(table_schema AS CHAR), CAST(table_name AS CHAR), CAST(column_name AS CHAR) \
+        let tables = format!(
+            "SELECT CAST(table_schema AS CHAR), CAST(table_name AS CHAR), \
+                 CAST(GROUP_CONCAT(CONCAT('CAST(`', column_name, '` AS BINARY)')) AS CHAR) \
              FROM information_schema.columns \
-             WHERE table_schema LIKE 'aliasd\\_relay\\_%' AND table_name NOT IN ({REGISTRY})"
+             WHERE table_schema LIKE 'aliasd\\_relay\\_%' AND table_name NOT IN ({REGISTRY}) \
+             GROUP BY table_schema, table_name"
         );
-        for row in sqlx::query(AssertSqlSafe(columns)).fetch_all(&mut connection).await? {
-            let [schema, table, column] = [row.get::<String, _>(0), row.get(1), row.get(2)];
-            let select = format!(
-                "SELECT CAST(`{column}` AS BINARY) FROM `{schema}`.`{table}` WHERE `{column}` IS NOT NULL"
-            );
+        for row in sqlx::query(AssertSqlSafe(tables)).fetch_all(&mut connection).await? {
+            let [schema, table, columns] = [row.get::<String, _>(0), row.get(1), row.get(2)];
+            let select = format!("SELECT CONCAT_WS(0x0a, {columns}) FROM `{schema}`.`{table}`");
             let values = sqlx::query_scalar(AssertSqlSafe(select)).fetch_all(&mut connection).await?;
-            search_column(&Column { place: format!("{schema}.{table}.{column}"), values }, secrets, report);
+            search_rows(&Rows { place: format!("{schema}.{table}"), values }, secrets, report);
             count += 1;
         }
         connection.close().await
@@ -64,7 +64,7 @@ pub fn search_mariadb(server: &str, secrets: &Secrets, report: &mut Report) {
 }
 
 /// Of a copy: to look into a database is to change its files.
-async fn sqlite_columns(file: &Path, place: &str) -> Result<Vec<Column>, sqlx::Error> {
+async fn sqlite_columns(file: &Path, place: &str) -> Result<Vec<Rows>, sqlx::Error> {
     let folder = tempfile::tempdir()?;
     let copy = folder.path().join("aliasd.db");
     for end in ["", "-wal"] {
@@ -84,7 +84,7 @@ async fn sqlite_columns(file: &Path, place: &str) -> Result<Vec<Column>, sqlx::E
         let select =
             format!("SELECT CAST(\"{column}\" AS BLOB) FROM \"{table}\" WHERE \"{column}\" IS NOT NULL");
         let values = sqlx::query_scalar(AssertSqlSafe(select)).fetch_all(&mut connection).await?;
-        columns.push(Column { place: format!("{place}: {table}.{column}"), values });
+        columns.push(Rows { place: format!("{place}: {table}.{column}"), values });
     }
     connection.close().await?;
     Ok(columns)
@@ -101,8 +101,8 @@ async fn hasty(file: &Path) -> Result<SqliteConnection, sqlx::Error> {
         .await
 }
 
-fn search_column(column: &Column, secrets: &Secrets, report: &mut Report) {
-    report.search(&column.place, Class::Rows, &column.values.join(&b'\n'), b"", secrets);
+fn search_rows(rows: &Rows, secrets: &Secrets, report: &mut Report) {
+    report.search(&rows.place, Class::Rows, &rows.values.join(&b'\n'), b"", secrets);
 }
 
 fn run(search: impl Future<Output = Result<(), sqlx::Error>>) {
@@ -126,7 +126,7 @@ fn an_address_in_another_table_is_found() {
             sqlx::raw_sql(AssertSqlSafe(statements)).execute(&mut connection).await?;
             let mut report = Report::default();
             let columns = sqlite_columns(&file, "it").await?;
-            columns.iter().for_each(|column| search_column(column, &secrets, &mut report));
+            columns.iter().for_each(|column| search_rows(column, &secrets, &mut report));
             let outcome = std::panic::catch_unwind(|| report.must_be_clean());
             assert_eq!(outcome.is_err(), found, "{table}");
             connection.close().await
