@@ -10,6 +10,7 @@ use memchr::memmem;
 
 use crate::mail::mime::transfer::decode_base64;
 
+use super::binary;
 use super::packets;
 use super::secrets::Secrets;
 use super::view::Syntax;
@@ -151,7 +152,8 @@ impl Opened {
 }
 
 fn data_has_trace(data: &[u8], secrets: &Secrets) -> bool {
-    secrets.trace_in_bytes(data) || packets::texts(data).into_iter().any(|text| secrets.trace_in_bytes(text))
+    binary::has_trace(data, secrets)
+        || packets::texts(data).into_iter().any(|text| secrets.trace_in_bytes(text))
 }
 
 /// What a file of OpenPGP data says that is not armored, or armored.

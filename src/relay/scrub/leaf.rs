@@ -9,6 +9,7 @@ use crate::mail::quoted_printable;
 
 use super::OpaqueParts;
 use super::armor::{self, Block, BlockKind, KEY_LEFT_OUT};
+use super::binary;
 use super::entity::{Outcome, Scrubber};
 use super::fields::Description;
 use super::flowed;
@@ -248,7 +249,7 @@ impl Scrubber<'_> {
         }
         let is_compressed =
             content.has_openpgp_name() && armor::Opened::binary(octets.to_vec()).is_compressed();
-        if is_compressed || self.secrets.address_in_bytes(&octets) {
+        if is_compressed || binary::has_address(&octets, self.secrets) {
             return Err(Refused::UnchangeablePart(self.place(content)));
         }
         Ok(self.without_foreign_octets(content, body, &octets))
@@ -277,7 +278,7 @@ impl Scrubber<'_> {
             return Err(Refused::OpaquePart(self.place(content)));
         }
         let octets = content.transfer.decode(body);
-        if !is_enveloped(&octets) && self.secrets.trace_in_bytes(&octets) {
+        if !is_enveloped(&octets) && binary::has_trace(&octets, self.secrets) {
             return Err(Refused::UnchangeablePart(self.place(content)));
         }
         Ok(self.without_foreign_octets(content, body, &octets))
@@ -285,7 +286,7 @@ impl Scrubber<'_> {
 
     fn tnef(&self, content: &Content, body: &Bytes) -> Result<Outcome, Refused> {
         let octets = content.transfer.decode(body);
-        if self.secrets.trace_in_bytes(&octets) {
+        if binary::has_trace(&octets, self.secrets) {
             return Err(Refused::UnchangeablePart(self.place(content)));
         }
         Ok(self.without_foreign_octets(content, body, &octets))

@@ -2,7 +2,7 @@
 //!
 //! - [`Secrets`] knows what must not be seen, and finds and replaces it in one text, however it is written ([`view`]).
 //! - [`entity`] walks through the parts of a message; [`fields`] works on their header fields, [`leaf`] on their contents,
-//!   [`armor`] on OpenPGP blocks in them, [`marks`] on boundaries and Content-IDs.
+//!   [`armor`] and [`packets`] on OpenPGP data in them, [`binary`] on other data, [`marks`] on boundaries and Content-IDs.
 //! - [`survey`] finds the reverse aliases in a message, whose contacts are to be looked up before.
 //!
 //! A part in which nothing is found keeps its bytes, and so does the whole message. A part that changes keeps its charset
@@ -13,6 +13,7 @@
 //! What this module does not see: text in pictures, in archives and in documents that are compressed.
 
 mod armor;
+mod binary;
 mod bytes;
 mod entity;
 mod fields;
