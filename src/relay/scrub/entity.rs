@@ -101,9 +101,10 @@ impl<'a> Scrubber<'a> {
             Transfer::Identity => body.clone(),
             encoded => Bytes::from(encoded.decode(body).into_owned()),
         };
+        // Where there are octets of zero, line feeds may be halves of characters.
         let raw = match transfer::with_crlf(&raw) {
-            std::borrow::Cow::Borrowed(_) => raw,
-            std::borrow::Cow::Owned(new) => Bytes::from(new),
+            std::borrow::Cow::Owned(new) if memchr::memchr(0, &raw).is_none() => Bytes::from(new),
+            _ => raw,
         };
         self.path.push(1);
         let rope = if is_head_only { self.head_only(raw)? } else { self.entity(raw, DEFAULT_TYPE)? };

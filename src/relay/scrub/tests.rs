@@ -486,3 +486,20 @@ proptest! {
         prop_assert_eq!(String::from_utf8(out).unwrap(), raw);
     }
 }
+
+#[test]
+fn a_text_in_two_octets_a_letter_within_a_message_keeps_its_letters() {
+    let mut raw = b"Content-Type: message/rfc822\r\n\r\nFrom: jane@example.org\r\nMIME-Version: 1.0\r\n\
+        Content-Type: text/vcard; charset=utf-16\r\nContent-Transfer-Encoding: binary\r\n\r\n\xff\xfe"
+        .to_vec();
+    let card = "BEGIN:VCARD\r\nEMAIL:ME@EXAMPLE\r\n .NET\r\nEND:VCARD\r\n";
+    raw.extend(card.encode_utf16().flat_map(u16::to_le_bytes));
+    let message = Message::parse(raw.into());
+    let body = scrub(&message, &secrets(), &TestIds, OpaqueParts::Allow).unwrap().body;
+    let start = body.windows(2).position(|pair| pair == b"\xff\xfe").unwrap() + 2;
+    let letters: Vec<u16> =
+        body[start..].chunks_exact(2).map(|pair| u16::from_le_bytes([pair[0], pair[1]])).collect();
+    let left = String::from_utf16(&letters).unwrap();
+    assert!(left.starts_with("BEGIN:VCARD\r\nEMAIL:") && left.ends_with("\r\nEND:VCARD\r\n"), "{left}");
+    assert!(!left.contains("ME@") && left.contains("shop@"), "{left}");
+}

@@ -15,7 +15,11 @@ pub(super) fn percent(rest: &[u8]) -> Option<Unit> {
     {
         return Some(Unit { len: skipped + 5, shows: Shows::Char(c) });
     }
-    from_bytes(rest, percent_byte)
+    let unit = from_bytes(rest, percent_byte)?;
+    let is_part = matches!(unit.shows, Shows::Char('\u{80}'..='\u{ff}')) && unit.len == skipped + 2;
+    // Part of a character whose other bytes come out a round later: one layer at a time, so that they meet.
+    let is_deep = skipped > 1;
+    Some(if is_part && is_deep { Unit { len: 3, shows: Shows::Char('%') } } else { unit })
 }
 
 fn percent_byte(rest: &[u8]) -> Option<(u8, usize)> {
