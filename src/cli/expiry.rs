@@ -42,10 +42,7 @@ impl Expiry {
     pub fn seen_from(self, now: Timestamp) -> Result<Timestamp, String> {
         let at = match self {
             Self::At(at) => at,
-            Self::In(while_) => {
-                let millis = i64::try_from(while_.as_millis()).unwrap_or(i64::MAX);
-                Timestamp::from_millis(now.as_millis().saturating_add(millis))
-            }
+            Self::In(while_) => now.later_by(while_),
         };
         if at <= now { Err(format!("{} has passed", at.to_rfc3339())) } else { Ok(at) }
     }

@@ -1,5 +1,7 @@
 //! Points in time, as messages and tables write them.
 
+use std::time::Duration;
+
 use time::OffsetDateTime;
 use time::format_description::BorrowedFormatItem;
 use time::macros::format_description;
@@ -31,6 +33,18 @@ impl Timestamp {
         self.0
     }
 
+    /// So much later, and never beyond the year 9999.
+    #[must_use]
+    pub fn later_by(self, time: Duration) -> Self {
+        Self::from_millis(self.0.saturating_add(millis(time)))
+    }
+
+    /// So much earlier, and never before 1970.
+    #[must_use]
+    pub fn earlier_by(self, time: Duration) -> Self {
+        Self::from_millis(self.0.saturating_sub(millis(time)))
+    }
+
     /// Reads an RFC 3339 date and time.
     #[must_use]
     pub fn parse_rfc3339(text: &str) -> Option<Self> {
@@ -59,6 +73,10 @@ impl Timestamp {
     }
 }
 
+fn millis(time: Duration) -> i64 {
+    i64::try_from(time.as_millis()).unwrap_or(i64::MAX)
+}
+
 /// Reads the value of a `Date` field; zones of RFC 822 and comments are taken (RFC 5322, sections 3.3 and 4.3).
 #[must_use]
 pub fn parse_rfc5322(value: &[u8]) -> Option<Timestamp> {
@@ -83,6 +101,15 @@ mod tests {
     fn the_ends_of_the_range_can_be_written() {
         assert_eq!(Timestamp::from_millis(i64::MAX).to_rfc3339(), "9999-12-31T23:59:59.999Z");
         assert_eq!(Timestamp::from_millis(i64::MIN).to_rfc3339(), "1970-01-01T00:00:00.000Z");
+    }
+
+    #[test]
+    fn no_wait_leads_out_of_the_range() {
+        let at = Timestamp::from_millis(1_790_000_000_123);
+        assert_eq!(at.later_by(Duration::from_secs(2)).as_millis(), 1_790_000_002_123);
+        assert_eq!(at.earlier_by(Duration::from_secs(2)).as_millis(), 1_789_999_998_123);
+        assert_eq!(at.later_by(Duration::MAX), Timestamp::from_millis(i64::MAX));
+        assert_eq!(at.earlier_by(Duration::MAX), Timestamp::EPOCH);
     }
 
     #[test]

@@ -8,7 +8,6 @@ use crate::relay::retry::{DELAY_REPORT_AFTER, Next, Schedule, delay_due};
 use crate::smtp::Failure;
 
 use super::spool::State;
-use super::station::later;
 
 /// How a delivery stood when the attempt began.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,7 +77,7 @@ pub(super) fn after(
 
 /// An attempt is made when the delay is to be told, so that it is told then.
 fn not_past_the_report(at: Timestamp, standing: &Standing, now: Timestamp) -> Timestamp {
-    let report = later(standing.created_at, DELAY_REPORT_AFTER);
+    let report = standing.created_at.later_by(DELAY_REPORT_AFTER);
     if standing.delay_reported || !standing.has_teller || now >= report { at } else { at.min(report) }
 }
 

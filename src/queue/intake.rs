@@ -29,7 +29,7 @@ use super::partly::PartlyDelivered;
 use super::repeats::{self, REMEMBERED, UnderWay};
 use super::scheduler::Scheduler;
 use super::spool::{Spool as _, TransactionDigest};
-use super::station::{Mode, Ports, Station, earlier};
+use super::station::{Mode, Ports, Station};
 
 /// Who is connected.
 #[derive(Debug, Clone, Copy)]
@@ -233,7 +233,7 @@ impl<P: Ports> Intake<P> {
             Ok(begun) => begun,
             Err(first) => return Ok(verdict::under_way(first)),
         };
-        let since = earlier(case.trace.now, REMEMBERED);
+        let since = case.trace.now.earlier_by(REMEMBERED);
         let seen = self.station.gate.watch(self.station.spool.seen(&digest, since).await);
         if let Some(first) = seen.map_err(|_| Refused::NoStorage)? {
             self.station.journal.repeated(id, first);

@@ -15,7 +15,7 @@ use crate::relay::openpgp::{LookedUp, Privacy, Reader, Unusable};
 use crate::relay::ports::{Directory as _, Expiring, KeyWatch as _, OpenPgp as _, Unavailable, Warned};
 
 use super::letter::Letter;
-use super::station::{Ports, Station, earlier, later};
+use super::station::{Ports, Station};
 use crate::smtp::ReversePath;
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
@@ -44,7 +44,7 @@ impl Told {
             told.clear();
         }
         let key = (account, mailbox.clone());
-        let is_news = told.get(&key).is_none_or(|last| later(*last, QUIET) <= now);
+        let is_news = told.get(&key).is_none_or(|last| last.later_by(QUIET) <= now);
         if is_news {
             told.insert(key, now);
         }
@@ -72,7 +72,7 @@ impl<P: Ports> Station<P> {
         why: &Unusable,
         now: Timestamp,
     ) -> Result<(), Unavailable> {
-        if !self.keywatch.note_alarm(account, mailbox, now, earlier(now, DAY)).await? {
+        if !self.keywatch.note_alarm(account, mailbox, now, now.earlier_by(DAY)).await? {
             return Ok(());
         }
         let Some((to, privacy)) = self.reachable(account, mailbox).await? else {
@@ -105,7 +105,7 @@ impl<P: Ports> Station<P> {
     /// Tells the owners of certificates that expire, as far as they have not been told.
     pub(super) async fn tell_of_expiry(&self) -> Result<(), Unavailable> {
         for (stage, ahead) in STAGES {
-            let until = later(self.now(), ahead);
+            let until = self.now().later_by(ahead);
             for expiring in self.keywatch.expiring(until, stage, ROUND).await? {
                 if self.keywatch.note_warned(&expiring, stage).await? {
                     self.tell_of_one(&expiring, stage).await?;

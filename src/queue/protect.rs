@@ -15,7 +15,7 @@ use crate::relay::report::Direction;
 use crate::smtp::{Failure, Words};
 
 use super::letter::{About, Letter};
-use super::station::{Ports, Station, later};
+use super::station::{Ports, Station};
 
 /// What was known of certificates is as good as the directory's own answer for so long: its cache may be as old.
 const STILL_KNOWN: Duration = Duration::from_secs(1);
@@ -52,7 +52,7 @@ impl<P: Ports> Station<P> {
         composed_at: Timestamp,
     ) -> Result<Delivery, Failure> {
         let Privacy::Asked { known, .. } = delivery.privacy else { return Ok(delivery) };
-        let is_known_still = self.now() < later(composed_at, STILL_KNOWN);
+        let is_known_still = self.now() < composed_at.later_by(STILL_KNOWN);
         if known == LookedUp::None && is_known_still {
             return Ok(delivery);
         }

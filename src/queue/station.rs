@@ -165,7 +165,7 @@ impl<P: Ports> Station<P> {
 
     /// The end of a lease that begins now.
     pub(super) fn lease_end(&self) -> Timestamp {
-        later(self.now(), self.policy.lease)
+        self.now().later_by(self.policy.lease)
     }
 
     pub(super) fn jitter(&self) -> u16 {
@@ -209,14 +209,4 @@ impl<P: Ports> std::fmt::Debug for Station<P> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Station").field("node", &self.node).finish_non_exhaustive()
     }
-}
-
-pub(super) fn later(from: Timestamp, by: Duration) -> Timestamp {
-    let millis = i64::try_from(by.as_millis()).unwrap_or(i64::MAX);
-    Timestamp::from_millis(from.as_millis().saturating_add(millis))
-}
-
-pub(super) fn earlier(than: Timestamp, by: Duration) -> Timestamp {
-    let millis = i64::try_from(by.as_millis()).unwrap_or(i64::MAX);
-    Timestamp::from_millis(than.as_millis().saturating_sub(millis))
 }

@@ -148,7 +148,7 @@ impl Pacing {
         self.credit = 0;
         if self.failures >= 2 {
             self.allowed = 1;
-            self.paused_until = Some(later(now, spread(self.pause_length(), random)));
+            self.paused_until = Some(now.later_by(spread(self.pause_length(), random)));
         }
     }
 
@@ -177,7 +177,7 @@ impl Pacing {
 
     fn pause(&self, now: Timestamp) -> Option<Timestamp> {
         let until = self.paused_until.filter(|until| *until > now)?;
-        Some(until.min(later(now, self.limits.longest_pause * 5 / 4)))
+        Some(until.min(now.later_by(self.limits.longest_pause * 5 / 4)))
     }
 
     fn pause_length(&self) -> Duration {
@@ -190,11 +190,6 @@ impl Pacing {
 fn spread(length: Duration, random: u64) -> Duration {
     let millis = u64::try_from(length.as_millis()).unwrap_or(u64::MAX / 2);
     Duration::from_millis(millis - millis / 4 + random % (millis / 2 + 1))
-}
-
-fn later(from: Timestamp, by: Duration) -> Timestamp {
-    let millis = i64::try_from(by.as_millis()).unwrap_or(i64::MAX);
-    Timestamp::from_millis(from.as_millis().saturating_add(millis))
 }
 
 #[cfg(test)]

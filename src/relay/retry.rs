@@ -48,7 +48,7 @@ impl Schedule {
     /// When a message is given up.
     #[must_use]
     pub fn expires_at(&self, created_at: Timestamp) -> Timestamp {
-        after(created_at, self.max_age)
+        created_at.later_by(self.max_age)
     }
 
     /// What follows when `attempts` have been made of what is given up at `expires_at`, and the last one has failed now.
@@ -58,7 +58,7 @@ impl Schedule {
         if now >= expires_at {
             return Next::GiveUp;
         }
-        let at = self.step(attempts).map(|step| after(now, jittered(step, jitter)));
+        let at = self.step(attempts).map(|step| now.later_by(jittered(step, jitter)));
         Next::At(at.map_or(expires_at, |at| at.min(expires_at)))
     }
 
@@ -71,7 +71,7 @@ impl Schedule {
 /// Whether the sender is to be told now that its message waits. `reported` says that it was told before.
 #[must_use]
 pub fn delay_due(created_at: Timestamp, now: Timestamp, reported: bool) -> bool {
-    !reported && now >= after(created_at, DELAY_REPORT_AFTER)
+    !reported && now >= created_at.later_by(DELAY_REPORT_AFTER)
 }
 
 /// Nine tenths of the step, and two tenths of it times `jitter`.
@@ -79,11 +79,6 @@ fn jittered(step: Duration, jitter: u16) -> Duration {
     let step = step.as_millis();
     let millis = step * 9 / 10 + step * 2 * u128::from(jitter) / (10 * u128::from(u16::MAX));
     Duration::from_millis(u64::try_from(millis).unwrap_or(u64::MAX))
-}
-
-fn after(start: Timestamp, wait: Duration) -> Timestamp {
-    let wait = i64::try_from(wait.as_millis()).unwrap_or(i64::MAX);
-    Timestamp::from_millis(start.as_millis().saturating_add(wait))
 }
 
 #[cfg(test)]

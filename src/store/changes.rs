@@ -17,7 +17,6 @@ use super::engine::{Engine, Transaction, values};
 use super::marks::{Marks, Subject};
 use super::rows::{ChangeRow, IdRow};
 use super::{Store, statements};
-use crate::mail::Timestamp;
 use crate::relay::alias::{AccountId, AliasId};
 
 /// How long a gap in the ids may still be filled by a transaction that has not committed yet.
@@ -206,8 +205,7 @@ fn apply_row(row: ChangeRow, marks: &Marks) {
 
 /// Deletes rows that are older than [`KEPT`], a few at a time.
 pub(super) async fn prune(store: &Store) -> Result<(), StoreError> {
-    let kept = i64::try_from(KEPT.as_millis()).unwrap_or(i64::MAX);
-    let before = Timestamp::from_millis(super::now().as_millis().saturating_sub(kept));
+    let before = super::now().earlier_by(KEPT);
     for _ in 0..PRUNINGS {
         let old: Option<IdRow> =
             store.engine().one(&statements::OLD_CHANGES, values![PRUNED, before.as_millis()]).await?;

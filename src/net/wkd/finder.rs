@@ -65,7 +65,7 @@ impl<D: KeyDiscovery, P: OpenPgp, S: Surroundings> KeyDiscovery for Finder<D, P,
         match self.discovery.discover(address).await {
             Ok(file) => Ok(self.sift(&file, address, now).await),
             Err(failure) => {
-                let told = (after(now, FAILURE), failure.clone());
+                let told = (now.later_by(FAILURE), failure.clone());
                 self.failures.insert(address.host().as_str().to_owned(), told).await;
                 Err(failure)
             }
@@ -80,15 +80,10 @@ impl<D, P: OpenPgp, S> Finder<D, P, S> {
             Vec::new()
         });
         if usable.is_empty() {
-            self.nothing.insert(address.as_normal().to_owned(), after(now, NOTHING)).await;
+            self.nothing.insert(address.as_normal().to_owned(), now.later_by(NOTHING)).await;
         }
         usable.into_iter().flat_map(|certificate| certificate.data).collect()
     }
-}
-
-fn after(now: Timestamp, wait: Duration) -> Timestamp {
-    let wait = i64::try_from(wait.as_millis()).unwrap_or(i64::MAX);
-    Timestamp::from_millis(now.as_millis().saturating_add(wait))
 }
 
 #[cfg(test)]

@@ -31,7 +31,7 @@ use crate::smtp::{Failure, Words};
 use super::lines::{Lines, Offer};
 use super::roster::Roster;
 use super::spool::{DeliveryId, Spool as _};
-use super::station::{Ports, Station, later};
+use super::station::{Ports, Station};
 
 pub(super) use work::{Attempt, Body, Work};
 
@@ -234,7 +234,7 @@ impl<P: Ports> Inner<P> {
         let mut look = if claimed.len() < limit { Look::After(LOOK_AGAIN) } else { Look::Now };
         let mut back = Vec::new();
         for claimed in claimed {
-            if !self.roster.lock().enter(claimed.id, later(now, station.policy.lease)) {
+            if !self.roster.lock().enter(claimed.id, now.later_by(station.policy.lease)) {
                 continue;
             }
             match Work::of(claimed, &station.keys) {
@@ -296,7 +296,7 @@ impl<P: Ports> Inner<P> {
             None => {
                 let mut lines = self.lines.lock();
                 lines.withdraw(site, now);
-                Some((id, later(lines.put_off(site, now), NO_PLACE)))
+                Some((id, lines.put_off(site, now).later_by(NO_PLACE)))
             }
         }
     }

@@ -7,7 +7,7 @@ use tokio::time::{Instant, sleep};
 
 use super::super::repeats::REMEMBERED;
 use super::super::spool::{DeliveryId, Spool as _};
-use super::super::station::{Ports, earlier};
+use super::super::station::Ports;
 use super::Inner;
 
 const WATCH_EVERY: Duration = Duration::from_secs(60 * 60);
@@ -53,7 +53,7 @@ impl<P: Ports> Inner<P> {
 
     pub(super) async fn forget_until_finished(&self) {
         while self.wait(FORGET_EVERY).await {
-            if let Err(error) = self.station.spool.forget(earlier(self.station.now(), REMEMBERED)).await {
+            if let Err(error) = self.station.spool.forget(self.station.now().earlier_by(REMEMBERED)).await {
                 tracing::warn!(%error, "old transactions cannot be forgotten");
             }
         }

@@ -10,7 +10,7 @@ use super::super::memory;
 use super::super::reports::Reported;
 use super::super::seal::{self, Opening, Purpose};
 use super::super::spool::{BodyId, Claimed, DeliveryId, Settlement, Spool as _};
-use super::super::station::{Ports, later};
+use super::super::station::Ports;
 use super::{Inner, Start};
 use crate::mail::Timestamp;
 use crate::relay::keys::Keys;
@@ -88,7 +88,7 @@ impl Work {
     pub(super) fn to_be_told_at(&self) -> Timestamp {
         let Standing { created_at, expires_at, delay_reported, has_teller, .. } = self.standing;
         let is_delay_told = delay_reported || !has_teller || self.accepted;
-        if is_delay_told { expires_at } else { later(created_at, DELAY_REPORT_AFTER).min(expires_at) }
+        if is_delay_told { expires_at } else { created_at.later_by(DELAY_REPORT_AFTER).min(expires_at) }
     }
 }
 
@@ -171,7 +171,7 @@ impl<P: Ports> Inner<P> {
         };
         let put_off = |why: &dyn std::fmt::Display| {
             tracing::warn!(id = work.letter.id, %why, "a queued delivery is put off");
-            Untried::Until(later(station.now(), LATER))
+            Untried::Until(station.now().later_by(LATER))
         };
         let no_memory = || put_off(&"delivery.max_memory is used up");
         let reservation = station.memory.reserve(size).ok_or_else(no_memory)?;

@@ -49,7 +49,7 @@ impl Spool for Store {
         lease: Duration,
         limit: u32,
     ) -> Result<Vec<Claimed>, Unavailable> {
-        let until = later(now, lease);
+        let until = now.later_by(lease);
         answered(transact!(self, tx => claim::claim(tx, node, now, until, limit)).await)
     }
 
@@ -169,9 +169,4 @@ fn in_order(ids: &[DeliveryId]) -> Vec<DeliveryId> {
     ids.sort_unstable();
     ids.dedup();
     ids
-}
-
-fn later(now: Timestamp, by: Duration) -> Timestamp {
-    let millis = i64::try_from(by.as_millis()).unwrap_or(i64::MAX);
-    Timestamp::from_millis(now.as_millis().saturating_add(millis))
 }
