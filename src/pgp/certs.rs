@@ -12,7 +12,6 @@ use sequoia_openpgp::Cert;
 use sequoia_openpgp::cert::amalgamation::ValidAmalgamation;
 use sequoia_openpgp::cert::amalgamation::key::ValidErasedKeyAmalgamation;
 use sequoia_openpgp::cert::{Preferences, ValidCert};
-
 use sequoia_openpgp::packet::key::PublicParts;
 use sequoia_openpgp::packet::{Signature, Tag};
 use sequoia_openpgp::policy::{AsymmetricAlgorithm, StandardPolicy};

@@ -9,6 +9,7 @@
 //! can upload to a key server can put them there), so a revocation by somebody else who was named for that goes, too.
 
 use std::borrow::Cow;
+use std::io::Read;
 
 use memchr::memmem;
 use sequoia_openpgp::armor::{Kind, Reader, ReaderMode};
@@ -17,7 +18,6 @@ use sequoia_openpgp::packet::Tag;
 use sequoia_openpgp::parse::Parse;
 use sequoia_openpgp::serialize::SerializeInto;
 use sequoia_openpgp::{Cert, Packet};
-use std::io::Read;
 
 use crate::mail::Timestamp;
 use crate::relay::openpgp::{Fingerprint, Inspected, Unusable};
@@ -134,9 +134,7 @@ fn parse(data: &[u8]) -> Result<Vec<Cert>, Unusable> {
 
 fn parse_one(raw: RawCert<'_>) -> Result<Cert, Unusable> {
     if raw.packets().filter(|packet| packet.tag() != Tag::Signature).count() > MAX_COMPONENTS {
-        return refuse(
-            "a certificate in the file has more than 100 keys and user ids; export only those in use",
-        );
+        return too_many_components();
     }
     let cert = Cert::try_from(raw).map_err(|_| unreadable())?;
     if cert.is_tsk() { refuse_secret() } else { Ok(cert) }

@@ -5,19 +5,13 @@
 //! in proportion to the message. It makes no decision about mail: which certificates count for a recipient, and what
 //! becomes of a message that cannot be encrypted, is the business of its callers.
 //!
-//! - [`inspect`](self::inspect): what a person or a directory hands over, read strictly and stripped.
-//! - [`certs`]: which keys of a certificate can be encrypted to at a time, and why there are none.
-//! - [`encrypt`]: a message becomes `multipart/encrypted` (RFC 3156).
-//! - [`header_protection`]: which fields are inside and which outside (RFC 9788).
-//! - [`already`]: whether a message is wholly encrypted as it came; [`ciphertext`] tells by the form.
-//! - [`armor`]: ASCII armor with the line ends of mail. [`cache`]: certificates that were parsed.
-//! - [`publish`](naming_only): a certificate with the user ids of one address alone.
 //! - `inspect`: what a person or a directory hands over, read strictly and stripped.
 //! - `certs`: which keys of a certificate can be encrypted to at a time, and why there are none.
 //! - `encrypt`: a message becomes `multipart/encrypted` (RFC 3156).
 //! - `header_protection`: which fields are inside and which outside (RFC 9788).
 //! - `already`: whether a message is wholly encrypted as it came; `ciphertext` tells by the form.
 //! - `armor`: ASCII armor with the line ends of mail. `cache`: certificates that were parsed.
+//! - `publish` ([`naming_only`]): a certificate with the user ids of one address alone.
 //!
 //! **Fail closed.** Every failure is an [`Unusable`]; no path returns the clear message. In doubt whether something is
 //! encrypted already, it is encrypted. Texts of errors name fingerprints, times and algorithms, never an address.
