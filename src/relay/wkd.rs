@@ -6,7 +6,7 @@ use aws_lc_rs::digest;
 use crate::mail::{Address, DomainName};
 
 /// What every path begins with (RFC 8615).
-pub const ROOT: &str = "/.well-known/openpgpkey";
+const ROOT: &str = "/.well-known/openpgpkey";
 
 /// The symbols of z-base-32 (RFC 6189, section 5.1.6).
 const SYMBOLS: &[u8; 32] = b"ybndrfg8ejkmcpqxot1uwisza345h769";
