@@ -9,7 +9,7 @@ mod discovery;
 
 use crate::mail::{Address, Timestamp};
 use crate::relay::alias::AccountId;
-use crate::relay::openpgp::{Fingerprint, Inspected, Origin};
+use crate::relay::openpgp::{Fingerprint, Inspected, LARGEST_CERTIFICATE, Origin};
 use crate::relay::ports::OpenPgp;
 
 use super::records::{Holder, Key, Mailbox, RemovedKey};
@@ -17,10 +17,8 @@ use super::{Registry, RegistryError};
 
 pub use discovery::{NotDiscovered, discover};
 
-/// Larger files and certificates are not taken, in octets: a certificate is a few thousand, and with every message for its
-/// address it is read again.
-pub const LARGEST_FILE: usize = 1 << 20;
-const LARGEST_CERTIFICATE: usize = 128 << 10;
+/// Larger files are not taken, in octets: a certificate has a few thousand.
+pub const LARGEST_FILE: usize = 1024 * 1024;
 
 /// What an import did.
 #[derive(Debug, Clone, PartialEq, Eq)]

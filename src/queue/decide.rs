@@ -223,8 +223,7 @@ impl<'a, P: Ports> Judge<'a, P> {
         let answers = gather::addressed(&station.directory, &case.message).await?;
         reply::check_addressed(&alias, &answers)?;
         station.look_for_certificates(alias.account, &contact.address).await?;
-        let privacy =
-            Privacy::Asked { account: alias.account, reader: Reader::Contact, known: LookedUp::Unasked };
+        let privacy = Privacy::unasked(alias.account, Reader::Contact);
         let can_be_encrypted = station.check_encryption(privacy, &contact.address).await?;
         can_be_encrypted.map_err(Refused::ReplyNotEncrypted)?;
         let (content, copies) = match self.replies.get(&alias.id) {
@@ -239,9 +238,10 @@ impl<'a, P: Ports> Judge<'a, P> {
     }
 }
 
-/// Nothing in it names a mailbox of the alias. From so many octets on that takes long enough to be in the way of other tasks.
+/// From so many octets on searching a message takes long enough to be in the way of other tasks.
 const LARGE: usize = 128 * 1024;
 
+/// The reply without anything that names a mailbox of the alias.
 async fn scrubbed<P: Ports>(
     station: &Arc<Station<P>>,
     message: &Message,
@@ -299,8 +299,7 @@ pub(super) fn compose(
         Decision::Reply { alias, contact, content, copies: _ } => {
             let sender = if *case.from == ReversePath::Null { Sender::Nobody } else { Sender::Ours };
             let from = envelope_sender(case, keys, alias, sender, Origin::Reply(alias.id, contact.id))?;
-            let privacy =
-                Privacy::Asked { account: alias.account, reader: Reader::Contact, known: LookedUp::Unasked };
+            let privacy = Privacy::unasked(alias.account, Reader::Contact);
             vec![Outgoing { from, to: contact.address.clone(), content: content.clone(), privacy }]
         }
         Decision::Role { given, reader } => {

@@ -11,7 +11,7 @@ use parking_lot::Mutex;
 use crate::mail::{Address, Timestamp};
 use crate::relay::alias::{AccountId, Mailbox};
 use crate::relay::notice::{Desk, Notice};
-use crate::relay::openpgp::{LookedUp, Privacy, Reader, Unusable};
+use crate::relay::openpgp::{Privacy, Reader, Unusable};
 use crate::relay::ports::{Directory as _, Expiring, KeyWatch as _, OpenPgp as _, Unavailable, Warned};
 
 use super::letter::Letter;
@@ -95,7 +95,7 @@ impl<P: Ports> Station<P> {
         for Mailbox { address, encrypts, .. } in &mailboxes {
             let certificates = self.directory.certificates(account, address).await?;
             if !encrypts || self.openpgp.check(&certificates, self.now()).is_ok() {
-                return Ok(Some((address.clone(), asked(account))));
+                return Ok(Some((address.clone(), Privacy::unasked(account, Reader::Mailbox))));
             }
         }
         let itself = mailboxes.into_iter().find(|mailbox| mailbox.address == *troubled);
@@ -144,8 +144,4 @@ impl<P: Ports> Station<P> {
         let queued = self.own_letter(transaction, now, &letter, &content.body, expires_at);
         self.enqueue(vec![queued]).await.map(|_| ())
     }
-}
-
-fn asked(account: AccountId) -> Privacy {
-    Privacy::Asked { account, reader: Reader::Mailbox, known: LookedUp::Unasked }
 }

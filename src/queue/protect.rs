@@ -1,9 +1,10 @@
 //! The last step before a delivery leaves: encrypted, or not sent.
 //!
-//! **Nothing is handed to a transport but what went through here** ([`Protected`]). What a delivery's address demands is asked of the directory when it is
-//! sent, not when it was accepted: a mailbox that got its first certificate while a message waited for it in the queue gets
-//! that message encrypted, and one whose certificate ran out meanwhile does not get it at all. A failure, whatever it is,
-//! is a failure for now: the delivery stays where it is, with its sender or in the queue, and the owner is told.
+//! **Nothing is handed to a transport but what went through here** ([`Protected`]). What a delivery's address demands is
+//! asked of the directory when it is sent, not when it was accepted: a mailbox that got its first certificate while a
+//! message waited for it in the queue gets that message encrypted, and one whose certificate ran out meanwhile does not get
+//! it at all. A failure, whatever it is, is a failure for now: the delivery stays where it is, with its sender or in the
+//! queue, and the owner is told. The exception are certificates from `Autocrypt` fields, which bind nobody.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -93,11 +94,7 @@ impl<P: Ports> Station<P> {
         let owner = self.directory.alias_with_id(*alias).await.map_err(|_| unknown_demand())?;
         let reader = if *direction == Direction::Reply { Reader::Contact } else { Reader::Mailbox };
         // An alias that was deleted meanwhile has no account any more, and its account no say.
-        Ok(owner.map_or(Privacy::Open, |owner| Privacy::Asked {
-            account: owner.account,
-            reader,
-            known: LookedUp::Unasked,
-        }))
+        Ok(owner.map_or(Privacy::Open, |owner| Privacy::unasked(owner.account, reader)))
     }
 
     /// Whether [`Self::protect`] would find what it needs; tells the owner if it would not.

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 use crate::mail::Timestamp;
-use crate::relay::openpgp::{LookedUp, Privacy, Reader};
+use crate::relay::openpgp::{Privacy, Reader};
 use crate::relay::ports::Surroundings as _;
 use crate::relay::report::{self, Event, Letter as Composer, Notice, ReturnPath};
 use crate::relay::transaction::TransactionId;
@@ -69,11 +69,8 @@ impl<P: Ports> Station<P> {
         };
         let (to, content) = letter.compose(notices)?;
         // The sender may be a mailbox of the same account, as of every reply: what it gets is encrypted if it must be.
-        let privacy = about.account.map_or(Privacy::Open, |account| Privacy::Asked {
-            account,
-            reader: Reader::Mailbox,
-            known: LookedUp::Unasked,
-        });
+        let privacy =
+            about.account.map_or(Privacy::Open, |account| Privacy::unasked(account, Reader::Mailbox));
         let letter = Letter {
             id: format!("{transaction}.report"),
             from: ReversePath::Null,

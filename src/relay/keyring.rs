@@ -6,15 +6,13 @@
 
 use crate::mail::{Address, Timestamp};
 
-use super::openpgp::{Inspected, Unusable};
+use super::openpgp::{Inspected, LARGEST_CERTIFICATE, Unusable};
 use super::ports::OpenPgp;
 
 /// Most certificates of one file that are looked at, each of which costs time, and most that are taken of it, each of which
 /// makes every message larger.
 const MOST_INSPECTED: usize = 16;
 const MOST_TAKEN: usize = 4;
-/// Octets of a certificate that is taken: it is read again with every message for its address.
-const LARGEST: usize = 128 * 1024;
 
 /// The certificates in `file` that can be encrypted to at `now` and of which a valid user id names `address`, in its order;
 /// none when the file is empty.
@@ -47,7 +45,7 @@ pub fn usable_for<P: OpenPgp>(
 fn why_not(certificate: &Inspected, address: &Address) -> Option<&'static str> {
     if !certificate.addresses.contains(address) {
         Some("names other addresses")
-    } else if certificate.data.len() > LARGEST {
+    } else if certificate.data.len() > LARGEST_CERTIFICATE {
         Some("is larger than 128 KiB")
     } else {
         None
@@ -183,8 +181,8 @@ mod tests {
 
     #[test]
     fn one_that_is_too_large_is_not_taken() {
-        let body = u32::try_from(LARGEST).unwrap().to_be_bytes();
-        let huge = [&[0xc6, 1, 2, 0xc2, 255][..], &body, &vec![0; LARGEST]].concat();
+        let body = u32::try_from(LARGEST_CERTIFICATE).unwrap().to_be_bytes();
+        let huge = [&[0xc6, 1, 2, 0xc2, 255][..], &body, &vec![0; LARGEST_CERTIFICATE]].concat();
         assert_eq!(usable(&huge), Err(format!("{:040X} is larger than 128 KiB", 2)));
         assert_eq!(usable(&[huge, certificate(4)].concat()), Ok(vec![format!("{:040X}", 4)]));
     }

@@ -64,6 +64,9 @@ pub enum Origin {
     },
 }
 
+/// Octets of the largest certificate that is taken from anybody: it is read again with every message for its address.
+pub const LARGEST_CERTIFICATE: usize = 128 * 1024;
+
 /// A certificate (transferable public key, RFC 9580, section 10.1) as the tables have it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Certificate {
@@ -119,6 +122,14 @@ pub enum Privacy {
         /// What was known when it was composed.
         known: LookedUp,
     },
+}
+
+impl Privacy {
+    /// Nobody has looked yet.
+    #[must_use]
+    pub fn unasked(account: AccountId, reader: Reader) -> Self {
+        Self::Asked { account, reader, known: LookedUp::Unasked }
+    }
 }
 
 /// What certificates demand of a delivery.
