@@ -120,7 +120,10 @@ impl<P: Ports> Station<P> {
         let notice = Notice::Expiring { mailbox: address, fingerprint, at: *expires_at, stage };
         match self.reachable(*account, address).await? {
             Some((to, privacy)) => self.tell(&notice, to, privacy).await,
-            None => Ok(()),
+            None => {
+                tracing::warn!("a certificate expires, and its account has no mailbox to tell that");
+                Ok(())
+            }
         }
     }
 
