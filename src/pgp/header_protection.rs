@@ -9,12 +9,10 @@
 //! - An `HP-Outer` field for each field that is outside as well, with the value that it has there (section 2.2). A
 //!   reader that finds a field without one knows that it was confidential.
 //!
-//! **Outside** are the same fields, except:
-//!
-//! - `Subject` is `[...]` when it is to be hidden; `Keywords` and `Comments` are left out. That is `hcp_baseline` of
-//!   section 3.2.1. With the subject go fields that repeat it (`Thread-Topic`, `X-Original-Subject`).
-//! - MIME fields: outside there are those of the encrypted message.
-//! - Lines that are no field. They may be the text of a message that has lost its empty line.
+//! **Outside** are those of them that servers and filters go by: people, ids, the date, and what tells lists and machines.
+//! `Subject` is `[...]` when it is to be hidden. That is stricter than `hcp_baseline` of section 3.2.1: a field that we do not
+//! know may repeat the subject (`Thread-Topic`) or the text (`X-Spam-Report`). MIME fields outside are those of the encrypted
+//! message; a line that is no field may be the text of a message that has lost its empty line.
 //!
 //! **Only outside** are fields that tell of the way so far (`Received`, `Authentication-Results`, ours): they are not
 //! the sender's, and the programs that read them do not decrypt. Signatures over the clear message (`DKIM-Signature`,
@@ -85,15 +83,41 @@ fn place(head: &Message, field: &Field, subject: OuterSubject) -> Place {
     let hides = subject == OuterSubject::Hidden;
     match name.to_ascii_lowercase().as_str() {
         "content-type" => Place::Type,
-        "mime-version" | "keywords" | "comments" => Place::Inside,
-        name if name.starts_with("content-") => Place::Inside,
         "hp-outer" => Place::Nowhere,
         name if is_signature(name) => Place::Nowhere,
         name if is_trace(name) => Place::Outside,
         "subject" if hides => Place::Subject,
-        name if hides && repeats_subject(name) => Place::Inside,
-        _ => Place::Both,
+        name if is_for_servers(name) => Place::Both,
+        _ => Place::Inside,
     }
+}
+
+/// What servers and filters go by. Anything else may repeat the subject, or the text: some scanners put the beginning of it
+/// into a field of their own.
+fn is_for_servers(name: &str) -> bool {
+    const NAMES: [&str; 20] = [
+        "from",
+        "sender",
+        "reply-to",
+        "to",
+        "cc",
+        "subject",
+        "date",
+        "message-id",
+        "in-reply-to",
+        "references",
+        "mail-reply-to",
+        "mail-followup-to",
+        "auto-submitted",
+        "precedence",
+        "importance",
+        "priority",
+        "x-priority",
+        "autocrypt",
+        "list-id",
+        "feedback-id",
+    ];
+    NAMES.contains(&name) || name.starts_with("list-unsubscribe")
 }
 
 /// Over bytes that nobody will see as they were signed.
@@ -106,10 +130,6 @@ fn is_trace(name: &str) -> bool {
     const TRACE: [&str; 6] =
         ["received", "x-received", "received-spf", "return-path", "delivered-to", "authentication-results"];
     TRACE.contains(&name) || name.starts_with("aliasd-")
-}
-
-fn repeats_subject(name: &str) -> bool {
-    name == "thread-topic" || name.ends_with("-subject")
 }
 
 /// Two header sections in the making.

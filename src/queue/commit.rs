@@ -3,7 +3,7 @@
 
 use crate::relay::alias::AliasId;
 use crate::relay::ports::{Counted, Directory as _};
-use crate::relay::report::{self, Event, Notice, ReturnPath, Silence};
+use crate::relay::report::{self, Direction, Event, Notice, ReturnPath, Silence};
 use crate::relay::verdict::{self, Answered, Fate};
 use crate::smtp::Reply;
 
@@ -11,7 +11,7 @@ use super::decide::{Case, Outgoing};
 use super::direct::{Progress, Served};
 use super::intake::Intake;
 use super::journal::Stages;
-use super::letter::Letter;
+use super::letter::{About, Letter};
 use super::open::{Ends, Ongoing, Open};
 use super::partly::Part;
 use super::reports::Reported;
@@ -23,10 +23,14 @@ impl<P: Ports> Intake<P> {
     pub(super) async fn conclude(
         &self,
         case: &Case<'_>,
-        served: Vec<Served>,
+        mut served: Vec<Served>,
         digest: Option<TransactionDigest>,
         stages: &mut Stages,
     ) -> Reply {
+        if served.iter().any(|one| one.arrived().next().is_some()) {
+            // Were the sender to come again, what has arrived might arrive twice.
+            served.iter_mut().for_each(Served::keep_unprotected);
+        }
         let answered: Vec<_> = served.iter().map(|one| answered(case, one)).collect();
         let reply = verdict::conclude(&answered, case.trace.id);
         let arrived: Vec<_> = served.iter().flat_map(Served::arrived).collect();
@@ -71,8 +75,8 @@ impl<P: Ports> Intake<P> {
         stages: &mut Stages,
     ) -> Result<(), Vec<Ongoing>> {
         let body = case.message.body();
-        let about = served.iter().map(|one| &one.about).find(|about| about.teller.is_some()).cloned();
-        let reported = Reported { arrival: case.trace.now, body: &body };
+        let about = teller_of(&served).cloned();
+        let reported = Reported { arrival: case.trace.now, body: &body, as_written: true };
         let report = about.and_then(|about| self.station.report(notices, &about, &reported));
         let copies = self.copies(case, &served);
         let open = self.open(case, served);
@@ -156,6 +160,15 @@ impl<P: Ports> Intake<P> {
             });
         }
     }
+}
+
+/// Who is told of the transaction, with the account whose certificates decide how: of an owner's own letter that is the account
+/// of a reply in it.
+fn teller_of(served: &[Served]) -> Option<&About> {
+    let of_reply = |about: &&About| about.direction == Direction::Reply && about.account.is_some();
+    let told: Vec<_> = served.iter().map(|one| &one.about).filter(|about| about.teller.is_some()).collect();
+    let replies = told.iter().copied().find(of_reply);
+    replies.or_else(|| told.iter().copied().find(|about| about.account.is_some())).or(told.first().copied())
 }
 
 /// What is under way of a transaction that the sender keeps.

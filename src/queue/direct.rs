@@ -71,6 +71,16 @@ impl Served {
         }
     }
 
+    /// What cannot be encrypted now is not its sender's to keep: it waits in the queue.
+    pub(super) fn keep_unprotected(&mut self) {
+        for tried in self.deliveries.iter_mut().flatten() {
+            if let Progress::Unprotected(failure) = &tried.progress {
+                let outcome = Outcome::Deferred(failure.clone());
+                tried.progress = Progress::Ended { outcome, blamed: false };
+            }
+        }
+    }
+
     /// The deliveries that have arrived.
     pub(super) fn arrived(&self) -> impl Iterator<Item = Part> {
         let tried = self.deliveries.as_deref().unwrap_or_default();
@@ -200,7 +210,11 @@ fn about(case: &Case<'_>, part: &Decided) -> About {
     };
     let counted = decision.and_then(Decision::counted).map(|(_, what)| what);
     let account = decision.and_then(Decision::account);
-    About { named: part.named.clone(), direction, alias, account, counted, teller }
+    let scrubbed = match decision {
+        Some(Decision::Reply { content, .. }) => content.body != case.message.body(),
+        _ => false,
+    };
+    About { named: part.named.clone(), direction, alias, account, scrubbed, counted, teller }
 }
 
 /// What stands for a delivery that an earlier attempt has made.

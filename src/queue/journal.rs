@@ -178,8 +178,9 @@ impl Journal {
 
     /// What must not leave in clear does not leave.
     pub(super) fn not_encrypted(&self, id: &str, to: &Address, why: &Unusable) {
-        let to = self.redactor.address(to);
-        tracing::error!(id, to, %why, "a message cannot be encrypted and is not sent; look at \"key list\"");
+        // A fingerprint leads to its owner on any key server.
+        let (to, why) = (self.redactor.address(to), self.redactor.text(&why.0));
+        tracing::error!(id, to, why, "a message cannot be encrypted and is not sent; look at \"key list\"");
     }
 
     /// A delivery that an earlier attempt of the same transaction has made.

@@ -56,6 +56,8 @@ pub struct About {
     pub alias: Option<(AliasId, Address)>,
     /// Whose that alias is; absent also in rows of before there was encryption.
     pub account: Option<AccountId>,
+    /// Its body is not the one that its author wrote.
+    pub scrubbed: bool,
     /// What counts when it has arrived.
     pub counted: Option<Counted>,
     /// Whom to tell; absent when nobody may be told.
@@ -206,6 +208,8 @@ struct AboutRecord {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     account: Option<i64>,
     #[serde(default)]
+    scrubbed: bool,
+    #[serde(default)]
     counted: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     teller: Option<TellerRecord>,
@@ -289,6 +293,7 @@ impl AboutRecord {
                 .as_ref()
                 .map(|(id, address)| AliasRecord { id: id.0, address: address.to_string() }),
             account: about.account.map(|account| account.0),
+            scrubbed: about.scrubbed,
             counted: about.counted.is_some(),
             teller: about.teller.as_ref().map(|teller| TellerRecord {
                 to: teller.to.to_string(),
@@ -310,6 +315,7 @@ impl AboutRecord {
             direction,
             alias: self.alias.map(alias).transpose()?,
             account: self.account.map(AccountId),
+            scrubbed: self.scrubbed,
             counted: self.counted.then_some(counts_as),
             teller: self.teller.map(teller).transpose()?,
         })
@@ -411,6 +417,7 @@ mod tests {
                 direction: Direction::Forward,
                 alias: Some((AliasId(11), address("shop@example.com"))),
                 account: Some(AccountId(3)),
+                scrubbed: true,
                 counted: Some(Counted::Forwarded),
                 teller: Some(teller),
             }),

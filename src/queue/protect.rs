@@ -53,12 +53,11 @@ impl<P: Ports> Station<P> {
         composed_at: Timestamp,
     ) -> Result<Delivery, Failure> {
         let Privacy::Asked { known, .. } = delivery.privacy else { return Ok(delivery) };
-        let is_known_still = self.now() < composed_at.later_by(STILL_KNOWN);
-        if known == LookedUp::None && is_known_still {
+        if known == LookedUp::None && self.is_recent(composed_at) {
             return Ok(delivery);
         }
         let demand = self.demand(delivery.privacy, &delivery.to).await.map_err(|_| unknown_demand())?;
-        if known == LookedUp::Some && is_known_still && demand == Demand::Nothing {
+        if known == LookedUp::Some && demand == Demand::Nothing {
             return Err(unknown_demand());
         }
         match demand {
@@ -79,22 +78,38 @@ impl<P: Ports> Station<P> {
         }
     }
 
+    /// Whether what was known then is known still. A clock may have gone back meanwhile: then nobody can say.
+    fn is_recent(&self, composed_at: Timestamp) -> bool {
+        let now = self.now();
+        composed_at <= now && now < composed_at.later_by(STILL_KNOWN)
+    }
+
     /// The privacy of a letter from the queue. A row of before there was encryption says nothing of it: its alias tells whose
-    /// certificates to ask.
+    /// certificates to ask. A mailbox that had certificates when the letter was composed may have none any more because its
+    /// owner wants none, or because it was removed: only the first opens what waits.
     ///
     /// # Errors
-    /// When nobody can tell now.
+    /// When nobody can tell now; also when the alias is gone, and nobody will.
     pub(super) async fn privacy_of(&self, letter: &Letter) -> Result<Privacy, Failure> {
-        let About { alias: Some((alias, _)), direction, .. } = (match &letter.about {
-            Some(about) if letter.privacy == Privacy::Open => about,
-            _ => return Ok(letter.privacy),
-        }) else {
-            return Ok(Privacy::Open);
+        let Some(About { alias: Some((alias, _)), direction, .. }) = &letter.about else {
+            return Ok(letter.privacy);
         };
-        let owner = self.directory.alias_with_id(*alias).await.map_err(|_| unknown_demand())?;
-        let reader = if *direction == Direction::Reply { Reader::Contact } else { Reader::Mailbox };
-        // An alias that was deleted meanwhile has no account any more, and its account no say.
-        Ok(owner.map_or(Privacy::Open, |owner| Privacy::unasked(owner.account, reader)))
+        let owner = async || self.directory.alias_with_id(*alias).await.map_err(|_| unknown_demand());
+        match letter.privacy {
+            Privacy::Open => {
+                let owner = owner().await?.ok_or_else(unknown_demand)?;
+                let reader = if *direction == Direction::Reply { Reader::Contact } else { Reader::Mailbox };
+                Ok(Privacy::unasked(owner.account, reader))
+            }
+            Privacy::Asked { account, reader, known: LookedUp::Some } => {
+                let owner = owner().await?;
+                let mailboxes = owner.iter().flat_map(|owner| &owner.mailboxes);
+                let is_there = mailboxes.into_iter().any(|mailbox| mailbox.address == letter.to);
+                let known = if is_there { LookedUp::Unasked } else { LookedUp::Some };
+                Ok(Privacy::Asked { account, reader, known })
+            }
+            known => Ok(known),
+        }
     }
 
     /// Whether [`Self::protect`] would find what it needs; tells the owner if it would not.

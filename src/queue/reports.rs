@@ -8,6 +8,7 @@ use crate::relay::ports::Surroundings as _;
 use crate::relay::report::{self, Event, Letter as Composer, Notice, ReturnPath};
 use crate::relay::transaction::TransactionId;
 use crate::smtp::ReversePath;
+use crate::smtp::dsn::{MessageRequest, Ret};
 
 use super::letter::{About, Letter};
 use super::seal::Purpose;
@@ -17,8 +18,10 @@ use super::station::{Ports, Station};
 /// The message that a report is about.
 pub(super) struct Reported<'a> {
     pub(super) arrival: Timestamp,
-    /// As it is delivered: of a reply not always as its author wrote it.
+    /// As it is delivered.
     pub(super) body: &'a Bytes,
+    /// That is how its author wrote it, and it fits to the author's head.
+    pub(super) as_written: bool,
 }
 
 impl<P: Ports> Station<P> {
@@ -57,13 +60,17 @@ impl<P: Ports> Station<P> {
         let teller = about.teller.as_ref()?;
         let now = self.now();
         let transaction = self.new_transaction(now);
+        let asked = match message.as_written {
+            true => teller.message.clone(),
+            false => MessageRequest { ret: Some(Ret::Headers), ..teller.message.clone() },
+        };
         let letter = Composer {
             hostname: &self.policy.hostname,
             now,
             id: &transaction.to_string(),
             boundary: &self.boundary(),
             arrival: message.arrival,
-            asked: &teller.message,
+            asked: &asked,
             head: &teller.head,
             body: message.body,
         };

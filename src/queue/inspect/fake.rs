@@ -74,6 +74,7 @@ pub(crate) fn letter(to: &str) -> Letter {
             direction: Direction::Forward,
             alias: Some((AliasId(3), address("shop@example.com"))),
             account: None,
+            scrubbed: false,
             counted: None,
             teller: Some(teller),
         }),

@@ -14,6 +14,7 @@ use super::super::station::Ports;
 use super::{Inner, Start};
 use crate::mail::Timestamp;
 use crate::relay::keys::Keys;
+use crate::relay::openpgp::{LookedUp, Privacy};
 use crate::relay::ports::{Directory as _, Outcome};
 use crate::relay::report::Event;
 use crate::relay::retry::DELAY_REPORT_AFTER;
@@ -50,6 +51,18 @@ pub(in super::super) enum Body {
     Row(BodyId, u64),
 }
 
+impl Body {
+    /// What was known when a message was accepted holds for its first attempt, and not for one from the tables.
+    fn as_of_now(&self, privacy: Privacy) -> Privacy {
+        match (self, privacy) {
+            (Self::Row(..), Privacy::Asked { account, reader, known: LookedUp::None }) => {
+                Privacy::unasked(account, reader)
+            }
+            (_, privacy) => privacy,
+        }
+    }
+}
+
 /// A row that cannot be read.
 pub(super) struct DamagedRow {
     pub(super) id: DeliveryId,
@@ -84,6 +97,12 @@ impl Work {
 }
 
 impl Work {
+    /// The message, for a report about it.
+    fn reported<'b>(&self, body: &'b Bytes) -> Reported<'b> {
+        let as_written = !self.letter.about.as_ref().is_some_and(|about| about.scrubbed);
+        Reported { arrival: self.standing.created_at, body, as_written }
+    }
+
     /// When the sender is to hear something of it: that it waits, or that it is given up.
     pub(super) fn to_be_told_at(&self) -> Timestamp {
         let Standing { created_at, expires_at, delay_reported, has_teller, .. } = self.standing;
@@ -146,7 +165,7 @@ impl<P: Ports> Inner<P> {
         let station = &self.station;
         let mut delivery = work.letter.delivery(body);
         match station.privacy_of(&work.letter).await {
-            Ok(privacy) => delivery.privacy = privacy,
+            Ok(privacy) => delivery.privacy = work.body.as_of_now(privacy),
             Err(failure) => return Outcome::Deferred(failure),
         }
         match station.protect(delivery, work.standing.created_at).await {
@@ -201,7 +220,7 @@ impl<P: Ports> Inner<P> {
         if let (Some((alias, _)), Some(what)) = (&about.alias, about.counted) {
             self.station.directory.count(*alias, what);
         }
-        let reported = Reported { arrival: work.standing.created_at, body };
+        let reported = work.reported(body);
         if let Some(report) = self.station.report_of(about, &Event::Relayed, &reported) {
             // Not with the settlement: to lose it is nothing, to send the message again because of it would be.
             if let Err(error) = self.station.enqueue(vec![report]).await {
@@ -211,7 +230,7 @@ impl<P: Ports> Inner<P> {
     }
 
     async fn give_up(&self, work: &Work, event: &Event, body: &Bytes) {
-        let reported = Reported { arrival: work.standing.created_at, body };
+        let reported = work.reported(body);
         let about = work.letter.about.as_ref();
         let report = about.and_then(|about| self.station.report_of(about, event, &reported));
         let has_report = report.is_some();
@@ -226,7 +245,7 @@ impl<P: Ports> Inner<P> {
         if alarm {
             station.journal.blamed(&work.letter.id, &work.letter.to);
         }
-        let reported = Reported { arrival: work.standing.created_at, body };
+        let reported = work.reported(body);
         let about = work.letter.about.as_ref().filter(|_| !work.accepted);
         let delay_report =
             about.zip(delayed).and_then(|(about, event)| station.report_of(about, &event, &reported));
