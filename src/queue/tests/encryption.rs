@@ -459,3 +459,18 @@ async fn a_reply_that_is_refused_is_copied_to_nobody() {
     settle().await;
     assert!(letters(&world, "you@example.net").is_empty());
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_report_is_encrypted_whoever_else_the_message_was_for() {
+    let world = with_jane();
+    world.book.certify("me@example.net", "good", Origin::Imported);
+    world.book.mark("me@example.net", true);
+    world.next_hop("jane@example.org", Behaviour::Reject);
+    let raw = format!("From: me@example.net\r\nTo: {REVERSE}\r\nSubject: Secret\r\n\r\nHello Jane\r\n");
+    let to = ["postmaster@example.com", REVERSE];
+    let reply = world.takes("192.0.2.9", "me@example.net", &to, &raw).await;
+    assert!(reply.starts_with("250"), "{reply}");
+    settle().await;
+    let reports = letters(&world, "me@example.net");
+    assert!(reports.len() == 1 && is_encrypted(&reports[0]), "{reports:?}");
+}
