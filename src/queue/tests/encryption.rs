@@ -474,3 +474,19 @@ async fn a_report_is_encrypted_whoever_else_the_message_was_for() {
     let reports = letters(&world, "me@example.net");
     assert!(reports.len() == 1 && is_encrypted(&reports[0]), "{reports:?}");
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_waits_for_a_mailbox_that_is_removed_does_not_leave_in_clear() {
+    let world = with_certificate("good", Mode::Direct);
+    world.next_hop("me@example.net", Behaviour::Defer);
+    assert_eq!(jane_writes(&world).await, 250);
+    world.hop.sent.lock().clear();
+    // With a mailbox go its certificates; another one took its place.
+    world.book.certificates.lock().clear();
+    world.change(|alias| alias.mailboxes[0].address = address("you@example.net"));
+    world.hop.behaviour.lock().clear();
+    sleep(Duration::from_secs(2 * 3600)).await;
+    settle().await;
+    let sent = letters(&world, "me@example.net");
+    assert!(sent.iter().all(is_encrypted), "{sent:?}");
+}
