@@ -490,3 +490,35 @@ async fn what_waits_for_a_mailbox_that_is_removed_does_not_leave_in_clear() {
     let sent = letters(&world, "me@example.net");
     assert!(sent.iter().all(is_encrypted), "{sent:?}");
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_one_recipient_has_is_not_sent_again_when_another_cannot_get_it() {
+    let mut alias = testing::alias();
+    alias.mailboxes[0].encrypts = true;
+    let other = Mailbox {
+        id: MailboxId(22),
+        address: address("you@example.net"),
+        ..testing::alias().mailboxes[0].clone()
+    };
+    let another = Alias {
+        id: AliasId(12),
+        address: address("news@example.com"),
+        mailboxes: vec![other],
+        ..testing::alias()
+    };
+    let book = Arc::new(Book::of([alias, another]));
+    book.certify("me@example.net", "brittle", Origin::Imported);
+    let tables = Arc::<Tables>::default();
+    let nodes = [
+        node_on(Arc::clone(&book), Arc::clone(&tables), policy()),
+        node_on(Arc::clone(&book), Arc::clone(&tables), policy()),
+    ];
+    let raw = FROM_JANE.replace("To:", "Message-ID: <1@example.org>\r\nTo:");
+    for node in &nodes {
+        let to = ["shop@example.com", "news@example.com"];
+        node.takes("198.51.100.1", "jane@example.org", &to, &raw).await;
+        settle().await;
+    }
+    let sent: usize = nodes.iter().map(|node| letters(node, "you@example.net").len()).sum();
+    assert_eq!(sent, 1);
+}
