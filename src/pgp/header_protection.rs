@@ -319,6 +319,19 @@ mod tests {
         prop::collection::vec(piece, 0..60).prop_map(|pieces| pieces.concat())
     }
 
+    #[test]
+    fn fields_that_repeat_the_subject_or_the_text_do_not_show_outside() {
+        for field in [
+            "X-Spam-Report: not spam\r\n Content preview:  Dear Jane, secret",
+            "Archived-At: <https://lists.example.org/thread/secret>",
+            "Summary: secret",
+        ] {
+            let head = format!("From: a@example.org\r\nSubject: secret\r\n{field}\r\n\r\n");
+            let Heads { outer, .. } = divide(&parsed(head.as_bytes()), b"", OuterSubject::Hidden);
+            assert!(!String::from_utf8_lossy(&outer).contains("secret"), "{field}");
+        }
+    }
+
     proptest! {
         #[test]
         fn what_is_inside_has_the_same_body_and_fields(head in hostile(), body in prop::collection::vec(any::<u8>(), 0..40)) {
