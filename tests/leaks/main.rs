@@ -23,4 +23,6 @@ mod methods;
 mod owner;
 mod relay;
 mod scene;
+mod seeds;
+mod untouched;
 mod written;
