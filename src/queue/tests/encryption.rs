@@ -522,3 +522,72 @@ async fn what_one_recipient_has_is_not_sent_again_when_another_cannot_get_it() {
     let sent: usize = nodes.iter().map(|node| letters(node, "you@example.net").len()).sum();
     assert_eq!(sent, 1);
 }
+
+
+#[tokio::test(start_paused = true)]
+async fn one_account_without_a_usable_certificate_does_not_hold_up_another() {
+    let mut alias = testing::alias();
+    alias.mailboxes[0].encrypts = true;
+    let other = Mailbox {
+        id: MailboxId(22),
+        address: address("you@example.net"),
+        ..testing::alias().mailboxes[0].clone()
+    };
+    let another = Alias {
+        id: AliasId(12),
+        account: AccountId(2),
+        address: address("news@example.com"),
+        mailboxes: vec![other],
+        ..testing::alias()
+    };
+    let book = Book::of([alias, another]);
+    book.certify("me@example.net", "broken", Origin::Imported);
+    let world = world(book);
+    let mut recipients = Vec::new();
+    for to in ["shop@example.com", "news@example.com"] {
+        if let Ok(known) = world.asks("jane@example.org", to).await {
+            recipients.push(Accepted {
+                to: ForwardPath::Address(address(to)),
+                known,
+                dsn: RecipientRequest::default(),
+            });
+        }
+    }
+    let reply = world.hands_over("198.51.100.1", "jane@example.org", recipients, FROM_JANE).await;
+    settle().await;
+    assert_eq!(letters(&world, "you@example.net").len(), 1, "{reply}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn mail_for_a_role_is_encrypted_when_its_reader_is_a_mailbox_that_wants_it() {
+    let book = Book::of([testing::alias()]);
+    book.certify("me@example.net", "good", Origin::Imported);
+    book.mark("me@example.net", true);
+    let world = world_with(book, Policy { postmaster: Some(address("me@example.net")), ..policy() });
+    world.jane_writes(&["postmaster@example.com"]).await;
+    settle().await;
+    let sent = letters(&world, "me@example.net");
+    assert!(sent.iter().all(is_encrypted), "{sent:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_clock_that_went_back_does_not_make_old_knowledge_new() {
+    use crate::relay::openpgp::{LookedUp, Privacy, Reader};
+    let world = with_certificate("good", Mode::Direct);
+    let privacy =
+        Privacy::Asked { account: testing::alias().account, reader: Reader::Mailbox, known: LookedUp::None };
+    let (head, body) = (Bytes::from_static(b"Subject: x\r\n\r\n"), Bytes::from_static(b"Hi\r\n"));
+    let delivery = Delivery {
+        id: "1".to_owned(),
+        from: ReversePath::Null,
+        to: address("me@example.net"),
+        content: Content { head, body, eight_bit: false, smtputf8: false },
+        dsn: None,
+        privacy,
+    };
+    let an_hour_ahead = Timestamp::from_millis(3_600_000);
+    let protected = world.intake.station.protect(delivery, an_hour_ahead).await.unwrap();
+    protected.send(&world.hop).await;
+    let sent = letters(&world, "me@example.net");
+    assert!(sent.iter().all(is_encrypted), "{sent:?}");
+}
