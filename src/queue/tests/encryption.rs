@@ -591,3 +591,31 @@ async fn a_clock_that_went_back_does_not_make_old_knowledge_new() {
     let sent = letters(&world, "me@example.net");
     assert!(sent.iter().all(is_encrypted), "{sent:?}");
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_waits_from_before_there_was_encryption_is_not_sent_in_clear_when_its_alias_is_gone() {
+    use crate::queue::letter::{About, Letter};
+    use crate::relay::openpgp::Privacy;
+    use crate::relay::report::Direction;
+    let world = with_certificate("good", Mode::Direct);
+    let about = About {
+        named: address("gone@example.com"),
+        direction: Direction::Forward,
+        alias: Some((AliasId(99), address("gone@example.com"))),
+        account: None,
+        counted: None,
+        teller: None,
+    };
+    let letter = Letter {
+        id: "1".to_owned(),
+        from: ReversePath::Null,
+        to: address("me@example.net"),
+        head: Bytes::from_static(b"Subject: x\r\n\r\n"),
+        eight_bit: false,
+        smtputf8: false,
+        dsn: None,
+        privacy: Privacy::Open,
+        about: Some(about),
+    };
+    assert_ne!(world.intake.station.privacy_of(&letter).await.ok(), Some(Privacy::Open));
+}
