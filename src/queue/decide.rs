@@ -113,13 +113,15 @@ impl Decision {
 pub(super) struct Judge<'a, P: Ports> {
     pub(super) station: &'a Arc<Station<P>>,
     pub(super) case: &'a Case<'a>,
+    /// There are other recipients, who are not to wait for what cannot be encrypted: it is kept for them alone.
+    has_others: bool,
     /// What leaves as each alias: the same for all of its contacts.
     replies: HashMap<AliasId, (Content, Vec<Outgoing>)>,
 }
 
 impl<'a, P: Ports> Judge<'a, P> {
-    pub(super) fn new(station: &'a Arc<Station<P>>, case: &'a Case<'a>) -> Self {
-        Self { station, case, replies: HashMap::new() }
+    pub(super) fn new(station: &'a Arc<Station<P>>, case: &'a Case<'a>, has_others: bool) -> Self {
+        Self { station, case, has_others, replies: HashMap::new() }
     }
 
     /// What is to be done for one recipient.
@@ -200,6 +202,7 @@ impl<'a, P: Ports> Judge<'a, P> {
             let privacy = mailbox_privacy(account, mailbox);
             match self.station.check_encryption(privacy, &mailbox.address).await? {
                 Ok(()) => return Ok(()),
+                Err(_) if self.has_others => {}
                 Err(_) => refused = Err(Refused::NotEncrypted),
             }
         }

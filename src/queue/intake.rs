@@ -263,7 +263,7 @@ impl<P: Ports> Intake<P> {
         case: &Case<'_>,
         recipients: &[Accepted<Recipient>],
     ) -> Result<Vec<Decided>, Refused> {
-        let mut judge = Judge::new(&self.station, case);
+        let mut judge = Judge::new(&self.station, case, recipients.len() > 1);
         let mut decided = Vec::with_capacity(recipients.len());
         for (at, Accepted { to: path, known: recipient, dsn }) in recipients.iter().enumerate() {
             if recipients.iter().take(at).any(|earlier| earlier.known.goes_where(recipient)) {

@@ -96,7 +96,6 @@ fn asked_for() -> usize {
 }
 
 #[test]
-#[ignore = "until the scrub leaves nothing"]
 fn generated_letters_leak_nothing() {
     let share = asked_for().div_ceil(usize::from(THREADS));
     let workers: Vec<_> = (0..THREADS).map(|number| thread::spawn(move || send(share, number))).collect();

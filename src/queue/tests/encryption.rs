@@ -516,13 +516,16 @@ async fn what_one_recipient_has_is_not_sent_again_when_another_cannot_get_it() {
     let raw = FROM_JANE.replace("To:", "Message-ID: <1@example.org>\r\nTo:");
     for node in &nodes {
         let to = ["shop@example.com", "news@example.com"];
-        node.takes("198.51.100.1", "jane@example.org", &to, &raw).await;
+        let reply = node.takes("198.51.100.1", "jane@example.org", &to, &raw).await;
         settle().await;
+        // A sender that hears 250 does not come again.
+        if reply.starts_with("250") {
+            break;
+        }
     }
     let sent: usize = nodes.iter().map(|node| letters(node, "you@example.net").len()).sum();
     assert_eq!(sent, 1);
 }
-
 
 #[tokio::test(start_paused = true)]
 async fn one_account_without_a_usable_certificate_does_not_hold_up_another() {
@@ -559,18 +562,6 @@ async fn one_account_without_a_usable_certificate_does_not_hold_up_another() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn mail_for_a_role_is_encrypted_when_its_reader_is_a_mailbox_that_wants_it() {
-    let book = Book::of([testing::alias()]);
-    book.certify("me@example.net", "good", Origin::Imported);
-    book.mark("me@example.net", true);
-    let world = world_with(book, Policy { postmaster: Some(address("me@example.net")), ..policy() });
-    world.jane_writes(&["postmaster@example.com"]).await;
-    settle().await;
-    let sent = letters(&world, "me@example.net");
-    assert!(sent.iter().all(is_encrypted), "{sent:?}");
-}
-
-#[tokio::test(start_paused = true)]
 async fn a_clock_that_went_back_does_not_make_old_knowledge_new() {
     use crate::relay::openpgp::{LookedUp, Privacy, Reader};
     let world = with_certificate("good", Mode::Direct);
@@ -603,6 +594,7 @@ async fn what_waits_from_before_there_was_encryption_is_not_sent_in_clear_when_i
         direction: Direction::Forward,
         alias: Some((AliasId(99), address("gone@example.com"))),
         account: None,
+        scrubbed: false,
         counted: None,
         teller: None,
     };
