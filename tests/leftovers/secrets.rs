@@ -135,7 +135,17 @@ impl Found {
     }
 
     fn add_lines(&mut self, text: &[u8]) {
-        text.split(|&byte| byte == b'\n').for_each(|line| self.add_content(Kind::Line, line));
+        text.split(|&byte| byte == b'\n').for_each(|line| self.add_line(line));
+    }
+
+    /// A line that is an address and nothing else is that address, which may stand in the tables.
+    fn add_line(&mut self, line: &[u8]) {
+        let words = String::from_utf8_lossy(line.trim_ascii());
+        if addresses_in(&words).next() == Some(&*words) {
+            self.add(Kind::Address, words.as_bytes());
+        } else {
+            self.add_content(Kind::Line, line);
+        }
     }
 
     fn add_content(&mut self, kind: Kind, text: &[u8]) {
