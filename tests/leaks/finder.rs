@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::leaks::{self, Leak, Reader, Rule, Secret, What};
+use crate::leaks::{self, Effort, Leak, Reader, Rule, Secret, What};
 use crate::letters::{Plan, secrets};
 use crate::methods::{self, Method};
 use crate::owner::{NOBODY, OWNERS, Owner};
@@ -12,7 +12,7 @@ const NEUTRAL: &str = "The Shop <shop@example.com>";
 const LETTERS: u64 = 6;
 
 fn found(plan: &Plan) -> Vec<Leak> {
-    leaks::find(&plan.letter_from(NEUTRAL), &secrets(plan.owner))
+    leaks::find(&plan.letter_from(NEUTRAL), &secrets(plan.owner), Effort::Everything)
 }
 
 /// One letter a method and owner, in turn.
@@ -50,7 +50,7 @@ fn it_finds_nothing_of_anybody_else() {
     let everybody: Vec<Secret> = OWNERS.iter().flat_map(secrets).collect();
     for method in methods::all() {
         let letter = Plan::of(method, &NOBODY, 4711).letter_from(NEUTRAL);
-        let leaks = leaks::find(&letter, &everybody);
+        let leaks = leaks::find(&letter, &everybody, Effort::Everything);
         let shown = String::from_utf8_lossy(&letter);
         assert!(leaks.is_empty(), "{}: {leaks:?}\n{shown}", method.name);
     }
@@ -59,9 +59,22 @@ fn it_finds_nothing_of_anybody_else() {
 #[test]
 fn all_readers_find_what_is_plain() {
     let letter = b"From: a@example.org\r\nContent-Type: text/plain\r\n\r\nfrom me@example.net\r\n";
-    let readers: Vec<_> =
-        leaks::find(letter, &[Secret::of("me@example.net")]).iter().map(|leak| leak.reader).collect();
+    let readers: Vec<_> = leaks::find(letter, &[Secret::of("me@example.net")], Effort::Everything)
+        .iter()
+        .map(|leak| leak.reader)
+        .collect();
     assert_eq!(readers, [Reader::Walk, Reader::MailParser, Reader::Brute]);
+}
+
+#[test]
+fn what_nothing_declares_is_shown_by_no_program() {
+    let found = |encoding: &str, effort| {
+        let head = format!("Content-Type: text/plain\r\nContent-Transfer-Encoding: {encoding}\r\n");
+        let letter = format!("{head}\r\nfrom me=40example.net\r\n");
+        !leaks::find(letter.as_bytes(), &[Secret::of("me@example.net")], effort).is_empty()
+    };
+    assert!(found("7bit", Effort::Everything) && !found("7bit", Effort::Declared));
+    assert!(found("quoted-printable", Effort::Declared));
 }
 
 #[test]
@@ -81,7 +94,7 @@ fn a_domain_may_stand_in_prose_and_nowhere_else() {
         letter("Message-ID: <1@notexample.net>", "x"),
     ];
     for letter in clean {
-        let leaks = leaks::find(&letter, &secret);
+        let leaks = leaks::find(&letter, &secret, Effort::Everything);
         assert!(leaks.is_empty(), "{leaks:?}");
     }
     for (field, what) in [
@@ -93,6 +106,7 @@ fn a_domain_may_stand_in_prose_and_nowhere_else() {
         let leaks = leaks::find(
             &letter(field, "x"),
             &[Secret::of("me@example.net"), Secret::of("zq7.owner@example.net")],
+            Effort::Everything,
         );
         assert!(leaks.iter().any(|leak| leak.what == what), "{field}: {leaks:?}");
     }

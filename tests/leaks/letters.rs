@@ -42,7 +42,7 @@ pub fn plans() -> impl Strategy<Value = Plan> {
 }
 
 fn of_reach(reach: Reach) -> &'static [&'static Method] {
-    static BY_REACH: [OnceLock<Vec<&'static Method>>; 3] = [const { OnceLock::new() }; 3];
+    static BY_REACH: [OnceLock<Vec<&'static Method>>; 4] = [const { OnceLock::new() }; 4];
     BY_REACH[reach as usize]
         .get_or_init(|| methods::all().iter().filter(|method| method.reach == reach).collect())
 }

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use crate::letters::Plan;
-use crate::methods;
+use crate::methods::{self, Reach};
 use crate::owner::OWNERS;
 
 /// What the target `scrub` puts before every letter itself.
@@ -17,14 +17,17 @@ fn seeds_are_written_down() {
     let named = std::env::var_os("ALIASD_TEST_SEEDS").map(PathBuf::from);
     let folder = named.unwrap_or_else(|| scratch.path().to_owned());
     fs::create_dir_all(&folder).expect("a folder that can be made");
-    for method in methods::all() {
+    let methods = methods::all().iter().filter(|method| method.reach != Reach::Beyond);
+    let mut made = 0;
+    for method in methods {
+        made += 1;
         let letter = without_people(&Plan::of(method, &OWNERS[1], 1).letter());
         let name: String =
             method.name.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
         fs::write(folder.join(name), letter).expect("a seed that can be written");
     }
     let written = fs::read_dir(&folder).expect("the folder").count();
-    assert!(written >= methods::all().len(), "only {written} seeds");
+    assert!(written >= made, "only {written} seeds");
 }
 
 fn without_people(letter: &[u8]) -> Vec<u8> {

@@ -3,17 +3,18 @@
 #![no_main]
 
 #[path = "../../durability/dice.rs"]
-#[allow(dead_code, reason = "other targets use the rest of it")]
+#[expect(dead_code, reason = "other targets use the rest of it")]
 mod dice;
 #[path = "../../support/leaks/mod.rs"]
+#[expect(dead_code, reason = "the tests use the rest of it")]
 mod leaks;
 #[path = "../../leaks/owner.rs"]
-#[allow(dead_code, reason = "the tests use the rest of it")]
+#[expect(dead_code, reason = "the tests use the rest of it")]
 mod owner;
 #[path = "../../leaks/relay.rs"]
 mod relay;
 
-use leaks::Secret;
+use leaks::{Effort, Secret};
 use libfuzzer_sys::fuzz_target;
 use owner::OWNERS;
 
@@ -24,6 +25,6 @@ fuzz_target!(|rest: &[u8]| {
     let letter = [PEOPLE, rest].concat();
     let Some(left) = relay::leaves(&letter, owner) else { return };
     let secrets: Vec<_> = owner.addresses().map(|address| Secret::of(&address)).collect();
-    let found = leaks::find(&left, &secrets);
+    let found = leaks::find(&left, &secrets, Effort::Declared);
     assert!(found.is_empty(), "{found:#?}\n{}", String::from_utf8_lossy(&left));
 });

@@ -94,6 +94,49 @@ pub const METHODS: &[Entry] = &[
         let address: String = s.address().chars().flat_map(|c| ['\\', c]).collect();
         s.parameters = format!("; x-origin=\"{address}\"");
     }),
+    ("subject, a line of blanks inside", |s| {
+        let address = s.address();
+        s.field(format!("Subject: order\r\n \r\n of {address}"));
+    }),
+    ("subject, bare CR inside", |s| {
+        let (address, host) = (s.address(), s.host());
+        s.field(format!("Subject: order\rMessage-ID: <1@{host}>\rX-From: {address}"));
+    }),
+    ("subject, bare LF inside", |s| {
+        let (address, host) = (s.address(), s.host());
+        s.field(format!("Subject: order\nX-Host: {host}\n of {address}"));
+    }),
+    ("subject, encoded word with blanks in it", |s| {
+        let address = q_codes(&s.address());
+        s.field(format!("Subject: =?utf-8?Q?for {address} only?="));
+    }),
+    ("subject, encoded word without an end", |s| {
+        let address = s.address();
+        s.field(format!("Subject: =?utf-8?Q?for {address}"));
+    }),
+    ("subject, encoded word without padding", |s| {
+        let content = data_encoding::BASE64_NOPAD.encode(s.address().as_bytes());
+        s.field(format!("Subject: =?UTF-8?B?{content}?="));
+    }),
+    ("subject, a character in two encoded words", |s| {
+        let octets = format!("\u{fc} {}", s.address()).into_bytes();
+        let (one, two) = octets.split_at(1);
+        let (one, two) = (data_encoding::BASE64.encode(one), data_encoding::BASE64.encode(two));
+        s.field(format!("Subject: =?utf-8?B?{one}?= =?utf-8?B?{two}?="));
+    }),
+    ("subject, encoded word in an unknown charset", |s| {
+        let address = q_codes(&s.address());
+        s.field(format!("Subject: =?x-unknown?Q?{address}?="));
+    }),
+    ("content-type, folded inside the type", |s| {
+        let address = s.address().replace('@', "&#64;");
+        s.part(crate::scene::Part::new("Content-Type: text\r\n /html\r\n", format!("<p>{address}</p>\r\n")));
+    }),
+    ("content-disposition twice", |s| {
+        let address = s.address();
+        s.field("Content-Disposition: inline; filename=a.txt");
+        s.field(format!("Content-Disposition: attachment; filename=\"{address}\""));
+    }),
     ("removed fields", |s| {
         let (address, host) = (s.address(), s.host());
         for field in
@@ -132,6 +175,18 @@ fn word(s: &mut Scene<'_>, name: &str, kind: char, charset: &str) {
     let address = s.address();
     let word = encode::encoded_word(&address, charset, kind, &mut s.dice);
     s.field(format!("{name}: about {word} and more"));
+}
+
+fn q_codes(text: &str) -> String {
+    text.bytes()
+        .map(|octet| {
+            if octet.is_ascii_alphanumeric() {
+                char::from(octet).to_string()
+            } else {
+                format!("={octet:02X}")
+            }
+        })
+        .collect()
 }
 
 fn two_words(s: &mut Scene<'_>, name: &str) {

@@ -57,6 +57,17 @@ pub const TEXTS: &[Text] = &[
         ]);
         cut(s, between)
     }),
+    ("entities in capitals", |s| {
+        page(s, |c, _| if c == '@' { "&COMMAT;".to_owned() } else { format!("&#X{:x};", u32::from(c)) })
+    }),
+    ("line ends as entities inside", |s| {
+        let between = s.dice.pick(&["<span\r\n\tid=\"a>b\">", "<!-- a\r\n\r\nb -->", "<b\t>", "<?xml?>"]);
+        cut(s, between)
+    }),
+    ("many tags inside", |s| {
+        let mut dice = s.dice.for_part(1);
+        page(s, move |c, _| format!("<span style=\"order:{}\">{c}</span>", dice.below(9)))
+    }),
     ("a tag around the @", |s| format!("<p>{}</p>", escaped(s).replace('@', "<span>@</span>"))),
     ("mailto link", |s| {
         let address = escaped(s);

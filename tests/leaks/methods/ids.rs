@@ -98,6 +98,20 @@ pub const METHODS: &[Entry] = &[
         let host = s.host();
         s.text_part("text/html", &format!("<p><a href=\"mid:99%25@{host}\">this</a></p>"));
     }),
+    ("content-id without brackets", |s| {
+        let host = s.host();
+        s.part(Part::new(format!("Content-Type: text/plain\r\nContent-ID: 7@{host}\r\n"), "x\r\n"));
+    }),
+    ("content-id twice", |s| {
+        let host = s.host();
+        s.part(image("7@example.org").with(&format!("Content-Id:\r\n <8@{host}>")));
+    }),
+    ("content-id and its link in capitals", |s| {
+        let host = s.host();
+        let html = s.written_text("text/html", &format!("<img src='CID:1@{host}'><img src=cid:1@{host}>"));
+        let related = s.multipart("related", &[html, image(&format!("1@{host}"))]);
+        s.part(related);
+    }),
     ("start of a multipart/related", |s| {
         let host = s.host();
         let mut frame = crate::scene::Frame::new("related", &mut s.dice);

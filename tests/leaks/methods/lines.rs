@@ -128,6 +128,61 @@ pub const METHODS: &[Entry] = &[
         let part = s.encoded("text/plain; charset=utf-8", &octets, "base64");
         s.part(part);
     }),
+    ("byte order mark", |s| {
+        let address = s.address();
+        let charset = s.dice.pick(&["utf-8", "us-ascii", "iso-8859-1"]);
+        s.part(Part::new(
+            format!("Content-Type: text/plain; charset={charset}\r\n"),
+            format!("\u{feff}{address}\r\n"),
+        ));
+    }),
+    ("utf-16 of the other order", |s| {
+        let mut octets = vec![0xfe, 0xff];
+        octets.extend(encode::in_charset(&s.address(), "utf-16be").unwrap_or_default());
+        let part = s.encoded("text/plain; charset=utf-16", &octets, "base64");
+        s.part(part);
+    }),
+    ("utf-16 without a mark", |s| {
+        let order = s.dice.pick(&["utf-16be", "utf-16le"]);
+        let octets = encode::in_charset(&s.address(), order).unwrap_or_default();
+        let part = s.encoded("text/plain; charset=utf-16", &octets, "base64");
+        s.part(part);
+    }),
+    ("utf-16 without a mark in the wrong order", |s| {
+        let octets = encode::in_charset(&s.address(), "utf-16be").unwrap_or_default();
+        let part = s.encoded("text/plain; charset=utf-16le", &octets, "base64");
+        s.part(part);
+    }),
+    ("other names of charsets", |s| {
+        let name = s.dice.pick(&[
+            "\" UTF-8 \"",
+            "'utf-8'",
+            "UTF8",
+            "csUTF8",
+            "utf_8",
+            "unicode-1-1-utf-8",
+            "x-sjis",
+            "cp1252",
+            "ansi_x3.4-1968",
+            "cp437",
+            "ibm850",
+        ]);
+        let address = s.address();
+        s.part(Part::new(
+            format!("Content-Type: text/plain; charset={name}\r\n"),
+            format!("by {address}\r\n"),
+        ));
+    }),
+    ("other names of utf-7", |s| {
+        let name = s.dice.pick(&["UTF-7", "unicode-1-1-utf-7", "csUnicode11UTF7", "x-unicode-2-0-utf-7"]);
+        let text = encode::utf_7(&s.address());
+        s.part(Part::new(format!("Content-Type: text/plain; charset={name}\r\n"), text));
+    }),
+    ("two charsets", |s| {
+        let octets = encode::in_charset(&s.address(), "utf-16le").unwrap_or_default();
+        let part = s.encoded("text/plain; charset=us-ascii; charset=utf-16le", &octets, "base64");
+        s.part(part);
+    }),
     ("a line of 900 characters", |s| {
         let address = s.address();
         s.part(Part::new(TEXT, format!("{}{address}{}\r\n", "lorem ".repeat(70), " ipsum".repeat(70))));

@@ -64,6 +64,30 @@ pub const METHODS: &[Entry] = &[
             format!("filename=\"{one}\r\n {two}\"")
         });
     }),
+    ("file name in many pieces", |s| {
+        named(s, |name, _| {
+            let pieces = name.chars().enumerate().map(|(at, c)| format!("filename*{at}=\"{c}\""));
+            pieces.collect::<Vec<_>>().join(";\r\n ")
+        });
+    }),
+    ("file name in percent codes without a charset", |s| {
+        let mut dice = s.dice.for_part(1);
+        named(s, move |name, _| format!("filename*=''{}", encode::percent(name, &mut dice)));
+    }),
+    ("file name in percent codes without their prefix", |s| {
+        let mut dice = s.dice.for_part(1);
+        named(s, move |name, _| format!("filename*={}", encode::percent(name, &mut dice)));
+    }),
+    ("file name in percent codes without a star", |s| {
+        let mut dice = s.dice.for_part(1);
+        named(s, move |name, _| format!("filename=\"{}\"", encode::percent(name, &mut dice)));
+    }),
+    ("file name in an encoded word without quotes", |s| {
+        let mut dice = s.dice.for_part(1);
+        named(s, move |name, _| format!("filename={}", encode::encoded_word(name, "utf-8", 'B', &mut dice)));
+    }),
+    ("file name, a path", |s| named(s, |name, _| format!("filename=\"C:\\\\Users\\\\{name}\""))),
+    ("file name behind a second semicolon", |s| named(s, |name, _| format!(";; filename = {name};"))),
     ("file name twice", |s| named(s, |name, _| format!("filename=\"order.txt\"; filename=\"{name}\""))),
     ("file name, plain and in percent codes", |s| {
         let mut dice = s.dice.for_part(1);

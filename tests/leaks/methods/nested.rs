@@ -130,6 +130,36 @@ pub const METHODS: &[Entry] = &[
         );
         report(s, "delivery-status", &blocks);
     }),
+    ("message in base64 with a part in base64", |s| {
+        let text = format!("Write to {}.\r\n", s.address());
+        let inner = s.encoded("text/plain; charset=utf-8", text.as_bytes(), "base64");
+        let message = s.nested("From: jane@example.org\r\nMIME-Version: 1.0\r\n", &inner);
+        let body = encode::base64(&message.body, &mut s.dice);
+        s.part(Part::new(message.head, body).with("Content-Transfer-Encoding: base64"));
+    }),
+    ("twelve messages deep", |s| {
+        let mut part = body(s);
+        for _ in 0..12 {
+            part = s.nested("From: jane@example.org\r\nMIME-Version: 1.0\r\n", &part);
+        }
+        s.part(part);
+    }),
+    ("message without an empty line", |s| {
+        let host = s.host();
+        s.part(Part::new("Content-Type: message/rfc822\r\n", format!("Subject: x\r\nX-Host: {host}\r\n")));
+    }),
+    ("message behind a line of a mailbox file", |s| {
+        let address = s.address();
+        let text = format!("From {address} Thu Jan  1 00:00:00 1970\r\nSubject: x\r\n\r\nhello\r\n");
+        s.part(Part::new("Content-Type: message/rfc822\r\n", text));
+    }),
+    ("message behind empty lines", |s| {
+        let host = s.host();
+        s.part(Part::new(
+            "Content-Type: message/rfc822\r\n",
+            format!("\r\n\r\nReceived: by {host}; x\r\nSubject: x\r\n\r\nhello\r\n"),
+        ));
+    }),
     ("delivery status, xtext", |s| {
         let address = s.address().replace('+', "+2B").replace('@', "+40");
         report(
@@ -174,6 +204,11 @@ pub const METHODS: &[Entry] = &[
         s.part(Part::new(head, body));
     }),
 ];
+
+pub const BEYOND: &[Entry] = &[("base64 in a field nobody knows", |s| {
+    let token = data_encoding::BASE64.encode(format!("user={}&x=1", s.address()).as_bytes());
+    headed(s, |_| format!("X-Session: {token}"));
+})];
 
 /// A text part with the address in it.
 fn body(s: &mut Scene<'_>) -> Part {

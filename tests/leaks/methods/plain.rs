@@ -65,6 +65,17 @@ pub const TEXTS: &[Text] = &[
         let between = s.dice.pick(&["\u{200b}", "\u{200c}", "\u{200d}", "\u{2060}", "\u{feff}", "\u{ad}"]);
         format!("Write to {one}{between}{two}.\r\n")
     }),
+    ("quoted local part", |s| {
+        let address = s.address();
+        let (local, domain) = address.rsplit_once('@').unwrap_or_default();
+        format!("\"{local}\"@{domain} is mine\r\n")
+    }),
+    ("domain with a dot at its end", |s| format!("dig MX, then <{}.>\r\n", s.address())),
+    ("in percent codes three times", |s| {
+        let address = s.address();
+        let once = encode::percent(&address, &mut s.dice);
+        format!("https://www.example.org/r?to={}\r\n", once.replace('%', "%2525"))
+    }),
     ("beside letters of other scripts", |s| {
         format!("\u{43f}\u{438}\u{448}\u{438}: {} \u{4e2d}\u{6587}\r\n", s.address())
     }),

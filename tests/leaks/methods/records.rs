@@ -25,6 +25,23 @@ pub const METHODS: &[Entry] = &[
         let (one, two) = (s.address(), s.address());
         calendar(s, &format!("ATTENDEE;CN=\"{one}\";SENT-BY=\"mailto:{two}\":mailto:jane@example.org"));
     }),
+    ("attendee, folded inside a character", |s| {
+        let line = format!("ATTENDEE:mailto:{}", s.address());
+        let folded: Vec<u8> = line.as_bytes().chunks(5).collect::<Vec<_>>().join(&b"\r\n "[..]);
+        let text =
+            [&b"BEGIN:VCALENDAR\r\nBEGIN:VEVENT\r\n"[..], &folded, b"\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n"]
+                .concat();
+        let encoding = s.dice.pick(&["8bit", "base64"]);
+        let part = s.encoded("text/calendar; charset=utf-8", &text, encoding);
+        s.part(part);
+    }),
+    ("calendar in utf-16", |s| {
+        let address = s.address();
+        let text = in_calendar(&format!("ATTENDEE:mailto:{}\r\n {}", &address[..1], &address[1..]));
+        let octets = encode::in_charset(&text, "utf-16").unwrap_or_default();
+        let part = s.encoded("text/calendar; charset=utf-16", &octets, "base64");
+        s.part(part);
+    }),
     ("uid", |s| {
         let address = s.address();
         calendar(s, &format!("UID:20260101T000000/{address}"));

@@ -69,6 +69,49 @@ pub const METHODS: &[Entry] = &[
         let trace = s.trace();
         framed(s, |frame| frame.parameters = format!("\r\n\t({trace})"));
     }),
+    ("two boundaries, the second is used", |s| {
+        let text = body(s);
+        let mut frame = Frame::new("mixed", &mut s.dice);
+        frame.written_boundary = Some(format!("boundary=other; boundary=\"{}\"", frame.boundary));
+        s.parts.push(frame.around(&[text]));
+    }),
+    ("boundary that is not named", |s| {
+        let text = body_in(s, "base64");
+        let mut frame = Frame::new("mixed", &mut s.dice);
+        frame.written_boundary = Some("charset=utf-8".to_owned());
+        s.parts.push(frame.around(&[text]));
+    }),
+    ("boundary in other case", |s| {
+        let text = body_in(s, "base64");
+        let mut frame = Frame::new("mixed", &mut s.dice);
+        frame.written_boundary = Some(format!("boundary=\"{}\"", frame.boundary.to_uppercase()));
+        s.parts.push(frame.around(&[text]));
+    }),
+    ("boundary with blanks and quotes", |s| {
+        let text = body_in(s, "quoted-printable");
+        let mut frame = Frame::new("mixed", &mut s.dice);
+        frame.boundary = "a b'(c)+_,-./:=?d".to_owned();
+        s.parts.push(frame.around(&[text]));
+    }),
+    ("empty boundary", |s| {
+        let text = body_in(s, "base64");
+        let mut frame = Frame::new("mixed", &mut s.dice);
+        frame.boundary = String::new();
+        s.parts.push(frame.around(&[text]));
+    }),
+    ("parts behind the end", |s| {
+        let text = body_in(s, "base64");
+        let mut frame = Frame::new("mixed", &mut s.dice);
+        let again = frame.around(&[text]);
+        frame.epilogue = String::from_utf8_lossy(&again.body).into_owned();
+        s.parts.push(frame.around(&[clean_part()]));
+    }),
+    ("the last of many parts", |s| {
+        let text = body(s);
+        let parts: Vec<Part> = (0..60).map(|_| clean_part()).chain([text]).collect();
+        let many = s.multipart("mixed", &parts);
+        s.parts.push(many);
+    }),
     ("multipart without an end", |s| {
         let text = body(s);
         let mut frame = Frame::new("mixed", &mut s.dice);

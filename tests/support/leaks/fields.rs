@@ -57,6 +57,8 @@ pub fn parameter_rule(name: &str) -> Rule {
 pub struct Parameterized {
     /// Lower case, without blanks and comments.
     pub main: String,
+    /// What stands in parentheses.
+    pub comments: String,
     /// Names in lower case without numbers and stars; the pieces of one value joined.
     pub parameters: Vec<(String, Vec<String>)>,
 }
@@ -64,10 +66,11 @@ pub struct Parameterized {
 impl Parameterized {
     pub fn read(value: &[u8]) -> Self {
         let text = bytes::texts(value, &[]).swap_remove(0).replace(['\r', '\n'], "");
-        let mut pieces = split(&text).into_iter();
+        let (pieces, comments) = split(&text);
+        let mut pieces = pieces.into_iter();
         let main = pieces.next().unwrap_or_default();
         let main = main.chars().filter(|c| !c.is_whitespace()).collect::<String>().to_ascii_lowercase();
-        Self { main, parameters: joined(pieces.filter_map(|piece| Piece::read(&piece)).collect()) }
+        Self { main, comments, parameters: joined(pieces.filter_map(|piece| Piece::read(&piece)).collect()) }
     }
 
     /// Every reading of every parameter of this name.
@@ -120,9 +123,9 @@ fn unquoted(value: &str) -> String {
     out
 }
 
-/// At semicolons outside quotes and comments; comments go.
-fn split(text: &str) -> Vec<String> {
-    let mut pieces = vec![String::new()];
+/// At semicolons outside quotes and comments; and the comments.
+fn split(text: &str) -> (Vec<String>, String) {
+    let (mut pieces, mut comments) = (vec![String::new()], String::new());
     let (mut quoted, mut depth) = (false, 0_usize);
     let mut chars = text.chars();
     while let Some(c) = chars.next() {
@@ -140,8 +143,8 @@ fn split(text: &str) -> Vec<String> {
             ')' if depth > 0 => depth -= 1,
             ';' if !quoted && depth == 0 => pieces.push(String::new()),
             _ if depth == 0 => piece.push(c),
-            _ => {}
+            _ => comments.push(c),
         }
     }
-    pieces
+    (pieces, comments)
 }

@@ -2,6 +2,7 @@
 
 use std::panic;
 
+use mail_parser::decoders::html::html_to_text;
 use mail_parser::{Addr, Address, HeaderValue, Message, MessageParser, MessagePart, PartType};
 
 use super::{Hunt, Reader, Rule, fields};
@@ -21,8 +22,10 @@ fn read_message(message: &Message<'_>, place: &str, hunt: &mut Hunt<'_>, depth: 
         let place = format!("{place} / {number}");
         read_headers(part, &place, hunt);
         match &part.body {
-            PartType::Text(text) | PartType::Html(text) => {
+            PartType::Text(text) => hunt.text(Reader::MailParser, &place, text, Rule::Prose),
+            PartType::Html(text) => {
                 hunt.text(Reader::MailParser, &place, text, Rule::Prose);
+                hunt.text(Reader::MailParser, &place, &html_to_text(text), Rule::Prose);
             }
             PartType::Binary(octets) | PartType::InlineBinary(octets) => {
                 hunt.bytes(Reader::MailParser, &place, octets, &[], Rule::Prose);

@@ -5,7 +5,7 @@ use sequoia_openpgp::parse::Parse;
 use sequoia_openpgp::{Packet, PacketPile};
 
 use super::fields::{self, Field, Parameterized};
-use super::{Hunt, Reader, Rule, bytes, transfer, views};
+use super::{Effort, Hunt, Reader, Rule, bytes, transfer, views};
 
 const MAX_DEPTH: usize = 60;
 const ARMOR: &[u8] = b"-----BEGIN PGP";
@@ -31,7 +31,7 @@ impl Shape {
         let mut types: Vec<_> =
             named("content-type").map(|field| Parameterized::read(&field.value)).collect();
         if types.is_empty() {
-            types.push(Parameterized { main: default_type.to_owned(), parameters: Vec::new() });
+            types.push(Parameterized { main: default_type.to_owned(), ..Parameterized::default() });
         }
         let encoding = |field: &Field| Parameterized::read(&field.value).main;
         let mut encodings: Vec<_> = named("content-transfer-encoding").map(encoding).collect();
@@ -68,9 +68,12 @@ impl Walk<'_, '_> {
             format!("{place}, field {}", if field.name.is_empty() { "without a name" } else { &field.name });
         let rule = fields::rule(&field.name);
         self.hunt.bytes(Reader::Walk, &place, &field.value, &[], rule);
-        if matches!(field.name.as_str(), "content-type" | "content-disposition") {
+        let is_parameterized = matches!(field.name.as_str(), "content-type" | "content-disposition");
+        if is_parameterized && self.hunt.effort == Effort::Everything {
             let read = Parameterized::read(&field.value);
-            self.hunt.text(Reader::Walk, &place, &read.main, Rule::Trace);
+            for text in [&read.main, &read.comments] {
+                self.hunt.text(Reader::Walk, &place, text, Rule::Trace);
+            }
             for (name, readings) in read.parameters {
                 let place = format!("{place}, parameter {name}");
                 self.hunt.text(Reader::Walk, &place, &name, Rule::Trace);
@@ -133,6 +136,10 @@ impl Walk<'_, '_> {
         let place = format!("{place} / message");
         if shape.is(is_message) {
             self.entity(body, &place, "text/plain", depth + 1);
+            let begin = body.iter().take_while(|octet| b"\r\n".contains(octet)).count();
+            if begin > 0 {
+                self.entity(&body[begin..], &place, "text/plain", depth + 1);
+            }
             return;
         }
         let mut rest = body;
@@ -155,7 +162,7 @@ impl Walk<'_, '_> {
         let rule = if made_by_programs { Rule::Trace } else { Rule::Prose };
         let place = format!("{place}, body");
         self.hunt.bytes(Reader::Walk, &place, body, &charsets, rule);
-        if shape.is(|kind| kind.contains("html")) {
+        if shape.is(|kind| kind.contains("html")) && self.hunt.effort == Effort::Everything {
             self.links_to_ids(body, &charsets, &place);
         }
         self.openpgp(body, &place);

@@ -101,34 +101,45 @@ fn named(text: &str) -> Option<(String, &str)> {
     Some(((*character).to_owned(), &text[end..]))
 }
 
-/// Without tags and comments, so that a word with tags in it is whole.
+/// Without tags and comments, so that a word with tags in it is whole. A `>` in quotes ends a tag, or it does not.
 pub fn without_tags(text: &str) -> Vec<String> {
     if !text.contains('<') {
         return Vec::new();
     }
+    vec![outside(text, |tag| tag.find('>')), outside(text, unquoted_end)]
+}
+
+fn outside(text: &str, tag_end: fn(&str) -> Option<usize>) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(at) = rest.find('<') {
         out.push_str(&rest[..at]);
         let from = &rest[at..];
-        rest = match tag_end(from) {
-            Some(end) => &from[end..],
-            None => {
-                out.push('<');
-                &from[1..]
-            }
+        let comment_end = || from.find("-->").map(|at| at + 3);
+        let end = match from[1..].chars().next() {
+            Some('!') if from.starts_with("<!--") => comment_end(),
+            Some(c) if c.is_ascii_alphabetic() || "/!?".contains(c) => tag_end(from).map(|at| at + 1),
+            _ => None,
         };
+        if end.is_none() {
+            out.push('<');
+        }
+        rest = &from[end.unwrap_or(1)..];
     }
     out.push_str(rest);
-    vec![out]
+    out
 }
 
-fn tag_end(text: &str) -> Option<usize> {
-    if text.starts_with("<!--") {
-        return text.find("-->").map(|at| at + 3);
-    }
-    let is_tag = text[1..].starts_with(|c: char| c.is_ascii_alphabetic() || "/!?".contains(c));
-    if is_tag { text.find('>').map(|at| at + 1) } else { None }
+fn unquoted_end(tag: &str) -> Option<usize> {
+    let mut quote = None;
+    tag.find(|c: char| {
+        match (quote, c) {
+            (None, '"' | '\'') => quote = Some(c),
+            (Some(open), _) if open == c => quote = None,
+            _ => {}
+        }
+        c == '>' && quote.is_none()
+    })
 }
 
 /// `\u0040`, `\u{40}`, `\x40`, `\100`, `\40 ` and `\'40`; and `\@`, which is just `@`.
