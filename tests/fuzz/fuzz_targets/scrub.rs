@@ -6,7 +6,6 @@
 #[expect(dead_code, reason = "other targets use the rest of it")]
 mod dice;
 #[path = "../../support/leaks/mod.rs"]
-#[expect(dead_code, reason = "the tests use the rest of it")]
 mod leaks;
 #[path = "../../leaks/owner.rs"]
 #[expect(dead_code, reason = "the tests use the rest of it")]
