@@ -58,6 +58,8 @@ pub enum Refused {
     OpaquePart(String),
     /// A part of a reply names the mailbox and cannot be changed. With its place in the message.
     UnchangeablePart(String),
+    /// Programs would read a reply in different ways, and in one of them the mailbox shows.
+    DoubtfulStructure,
     /// The mailbox lies at one of our own domains.
     MailboxIsOurs,
     /// The directory does not answer.
@@ -70,7 +72,7 @@ impl Refused {
     /// What the sender is told.
     #[must_use]
     pub fn reply(&self) -> Reply {
-        let (code, enhanced, text) = self.wire();
+        let ((code, enhanced), text) = (self.codes(), self.text());
         match self {
             Self::ForeignRecipient(address) | Self::OtherAlias(address) => {
                 Reply::new(code, enhanced, format!("{text}: {address}"))
@@ -85,85 +87,82 @@ impl Refused {
         }
     }
 
-    /// Basic code (RFC 5321, section 4.2), enhanced code (RFC 3463) and text.
-    fn wire(&self) -> (u16, Enhanced, &'static str) {
+    /// Basic code (RFC 5321, section 4.2) and enhanced code (RFC 3463).
+    fn codes(&self) -> (u16, Enhanced) {
         match self {
-            Self::ForeignDomain => {
-                (550, Enhanced(5, 7, 1), "relaying denied: this domain is not served here")
-            }
-            Self::UnknownAlias | Self::DeletedAlias => (550, Enhanced(5, 1, 1), "no such address here"),
-            Self::DisabledAlias => (550, Enhanced(5, 7, 1), "this address does not take mail"),
-            Self::BlockedSender => (550, Enhanced(5, 7, 1), "this address does not take mail from you"),
-            Self::NoPostmaster => (550, Enhanced(5, 1, 1), "nobody reads this address here"),
-            Self::NoMailboxNow => {
-                (450, Enhanced(4, 2, 1), "this address takes no mail for now, try again later")
-            }
-            Self::Loop => (554, Enhanced(5, 4, 6), "mail loop: this message has been here before"),
-            Self::TooManyHops => (554, Enhanced(5, 4, 6), "mail loop: too many Received fields"),
-            Self::TooManyPeople => {
-                (550, Enhanced(5, 6, 0), "the message names too many people in its header section")
-            }
-            Self::HeaderSection(_) => (550, Enhanced(5, 6, 0), "the header section cannot be taken"),
-            Self::From(_) => (550, Enhanced(5, 6, 0), "the From field cannot be taken"),
-            Self::NoProof => (
-                550,
-                Enhanced(5, 7, 1),
+            Self::ForeignDomain
+            | Self::DisabledAlias
+            | Self::BlockedSender
+            | Self::NoProof
+            | Self::NotTheOwner
+            | Self::DisabledAliasSends
+            | Self::ForeignRecipient(_)
+            | Self::OtherAlias(_)
+            | Self::OpaquePart(_)
+            | Self::UnchangeablePart(_) => (550, Enhanced(5, 7, 1)),
+            Self::UnknownAlias | Self::DeletedAlias | Self::NoPostmaster => (550, Enhanced(5, 1, 1)),
+            Self::NoMailboxNow => (450, Enhanced(4, 2, 1)),
+            Self::Loop | Self::TooManyHops | Self::MailboxIsOurs => (554, Enhanced(5, 4, 6)),
+            Self::TooManyPeople
+            | Self::HeaderSection(_)
+            | Self::From(_)
+            | Self::UnreadableRecipients
+            | Self::TooManyParts
+            | Self::DoubtfulStructure => (550, Enhanced(5, 6, 0)),
+            Self::NotEncrypted | Self::ReplyNotEncrypted(_) => (451, Enhanced(4, 7, 5)),
+            Self::NoStorage | Self::Directory => (451, Enhanced(4, 3, 0)),
+        }
+    }
+
+    /// What is the matter, and what to do.
+    fn text(&self) -> &'static str {
+        match self {
+            Self::ForeignDomain => "relaying denied: this domain is not served here",
+            Self::UnknownAlias | Self::DeletedAlias => "no such address here",
+            Self::DisabledAlias => "this address does not take mail",
+            Self::BlockedSender => "this address does not take mail from you",
+            Self::NoPostmaster => "nobody reads this address here",
+            Self::NoMailboxNow => "this address takes no mail for now, try again later",
+            Self::Loop => "mail loop: this message has been here before",
+            Self::TooManyHops => "mail loop: too many Received fields",
+            Self::TooManyPeople => "the message names too many people in its header section",
+            Self::HeaderSection(_) => "the header section cannot be taken",
+            Self::From(_) => "the From field cannot be taken",
+            Self::NoProof => {
                 "a reply needs proof that it comes from a mailbox of the alias: send it through a server \
-                 in authentication.trusted_networks",
-            ),
-            Self::NotTheOwner => (
-                550,
-                Enhanced(5, 7, 1),
-                "the From address is not a mailbox of this alias: send the reply from a mailbox that gets its mail",
-            ),
-            Self::DisabledAliasSends => {
-                (550, Enhanced(5, 7, 1), "the alias is disabled and cannot send: enable it first")
+                 in authentication.trusted_networks"
             }
-            Self::ForeignRecipient(_) => (
-                550,
-                Enhanced(5, 7, 1),
-                "this recipient would see your mailbox; write to a reverse alias instead (aliasd contact add)",
-            ),
-            Self::OtherAlias(_) => (
-                550,
-                Enhanced(5, 7, 1),
-                "this recipient belongs to another alias of yours; send separate messages",
-            ),
-            Self::UnreadableRecipients => {
-                (550, Enhanced(5, 6, 0), "To or Cc cannot be read, so the message might show your mailbox")
+            Self::NotTheOwner => {
+                "the From address is not a mailbox of this alias: send the reply from a mailbox that gets its mail"
             }
-            Self::NotEncrypted => (
-                451,
-                Enhanced(4, 7, 5),
-                "the message cannot be encrypted for its reader now, try again later",
-            ),
-            Self::ReplyNotEncrypted(_) => (
-                451,
-                Enhanced(4, 7, 5),
-                "the reply cannot be encrypted for its reader and is not sent in clear",
-            ),
-            Self::TooManyParts => (
-                550,
-                Enhanced(5, 6, 0),
-                "the message has more parts than can be searched for your mailbox; send it in a simpler form",
-            ),
-            Self::OpaquePart(_) => (
-                550,
-                Enhanced(5, 7, 1),
+            Self::DisabledAliasSends => "the alias is disabled and cannot send: enable it first",
+            Self::ForeignRecipient(_) => {
+                "this recipient would see your mailbox; write to a reverse alias instead (aliasd contact add)"
+            }
+            Self::OtherAlias(_) => "this recipient belongs to another alias of yours; send separate messages",
+            Self::UnreadableRecipients => "To or Cc cannot be read, so the message might show your mailbox",
+            Self::NotEncrypted => "the message cannot be encrypted for its reader now, try again later",
+            Self::ReplyNotEncrypted(_) => {
+                "the reply cannot be encrypted for its reader and is not sent in clear"
+            }
+            Self::TooManyParts => {
+                "the message has more parts than can be searched for your mailbox; send it in a simpler form"
+            }
+            Self::OpaquePart(_) => {
                 "this part is encrypted or signed, so it cannot be searched for your mailbox, and reply.opaque_parts \
-                 refuses that; send it as it is, without encryption and signature",
-            ),
-            Self::UnchangeablePart(_) => (
-                550,
-                Enhanced(5, 7, 1),
-                "this part would show your mailbox to the recipient and cannot be changed; leave it out, or take your \
-                 address out of it",
-            ),
-            Self::MailboxIsOurs => {
-                (554, Enhanced(5, 4, 6), "mail loop: the destination of this address is here")
+                 refuses that; send it as it is, without encryption and signature"
             }
-            Self::NoStorage => (451, Enhanced(4, 3, 0), "mail cannot be stored now, try again later"),
-            Self::Directory => (451, Enhanced(4, 3, 0), "the directory cannot answer now, try again later"),
+            Self::UnchangeablePart(_) => {
+                "this part would show your mailbox to the recipient and cannot be changed; leave it out, or take your \
+                 address out of it"
+            }
+            Self::DoubtfulStructure => {
+                "mail programs read the parts of this message in different ways, and in one of them your mailbox shows; \
+                 leave out the message or the file in it that is damaged"
+            }
+            Self::MailboxIsOurs => "mail loop: the destination of this address is here",
+            Self::NoStorage => "mail cannot be stored now, try again later",
+            Self::Directory => "the directory cannot answer now, try again later",
         }
     }
 }
@@ -195,6 +194,7 @@ mod tests {
             (Refused::TooManyParts, "550 5.6.0 "),
             (Refused::OpaquePart("part 1".to_owned()), "550 5.7.1 "),
             (Refused::UnchangeablePart("part 1".to_owned()), "550 5.7.1 "),
+            (Refused::DoubtfulStructure, "550 5.6.0 "),
             (Refused::Directory, "451 4.3.0 "),
             (Refused::NoStorage, "451 4.3.0 "),
         ] {
