@@ -122,11 +122,30 @@ fn q_encode(text: &str) -> String {
 /// Octets that are not UTF-8 are read as Windows-1252.
 #[must_use]
 pub fn decode(bytes: &[u8]) -> String {
+    decode_with(bytes, Blanks::EndWord)
+}
+
+/// The same as some programs do it, for which words may have blanks in them, and anything may be a charset.
+#[must_use]
+pub fn decode_with_blanks(bytes: &[u8]) -> String {
+    decode_with(bytes, Blanks::BelongToWord)
+}
+
+/// What white space within an encoded-word is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Blanks {
+    /// There is none: it was no encoded-word (RFC 2047, section 2).
+    EndWord,
+    /// Text like any other. There may be a question mark in it as well.
+    BelongToWord,
+}
+
+fn decode_with(bytes: &[u8], blanks: Blanks) -> String {
     let mut decoder = Decoder::default();
     let mut rest = bytes;
     while let Some(at) = memmem::find(rest, b"=?") {
         let (before, from) = rest.split_at(at);
-        match parse_word(from) {
+        match parse_word(from, blanks) {
             Some((word, length)) => {
                 decoder.between(before);
                 decoder.word(word);
@@ -203,8 +222,11 @@ impl<'a> Decoder<'a> {
 }
 
 /// An encoded-word at the start of the bytes, and its length: `=?charset?B or Q?text?=`.
-fn parse_word(bytes: &[u8]) -> Option<(Word<'_>, usize)> {
-    let length = word_length(bytes)?;
+fn parse_word(bytes: &[u8], blanks: Blanks) -> Option<(Word<'_>, usize)> {
+    let length = match blanks {
+        Blanks::EndWord => word_length(bytes)?,
+        Blanks::BelongToWord => word_length_with_blanks(bytes)?,
+    };
     let mut parts = bytes.get(2..length - 2)?.splitn(3, |&b| b == b'?');
     let (charset, scheme, text) = (parts.next()?, parts.next()?, parts.next()?);
     let charset = charset.split(|&b| b == b'*').next()?;
@@ -218,14 +240,28 @@ fn parse_word(bytes: &[u8]) -> Option<(Word<'_>, usize)> {
 /// The length of the encoded-word at the start of the bytes. White space and, in the charset, special characters end
 /// the search, so that a million beginnings of words cost no more than their length.
 pub(super) fn word_length(bytes: &[u8]) -> Option<usize> {
-    let rest = bytes.strip_prefix(b"=?")?;
-    let charset = rest.iter().take_while(|b| b.is_ascii_alphanumeric() || b"-_.:+*".contains(b)).count();
-    let [b'?', b'b' | b'B' | b'q' | b'Q', b'?', text @ ..] = rest.get(charset..)? else {
-        return None;
-    };
+    let (start, text) = word_start(bytes, |b| b.is_ascii_alphanumeric() || b"-_.:+*".contains(&b))?;
     let length = text.iter().take_while(|&&b| b != b'?' && !b.is_ascii_whitespace()).count();
-    let closed = text.get(length..)?.starts_with(b"?=");
-    (closed && charset > 0).then_some(2 + charset + 3 + length + 2)
+    text.get(length..)?.starts_with(b"?=").then_some(start + length + 2)
+}
+
+/// The same for words with blanks in them. The end is looked for in so many octets only, which bounds the time.
+fn word_length_with_blanks(bytes: &[u8]) -> Option<usize> {
+    const LONGEST: usize = 1_000;
+    let (start, text) = word_start(bytes, |b| b != b'?')?;
+    let length = memmem::find(text.get(..text.len().min(LONGEST))?, b"?=")?;
+    Some(start + length + 2)
+}
+
+/// What stands before the text of an encoded-word, by its length, and what follows. With what a charset may be named by.
+fn word_start(bytes: &[u8], is_of_name: fn(u8) -> bool) -> Option<(usize, &[u8])> {
+    const LONGEST_NAME: usize = 100;
+    let rest = bytes.strip_prefix(b"=?")?;
+    let charset = rest.iter().take(LONGEST_NAME).take_while(|&&b| is_of_name(b)).count();
+    match rest.get(charset..)? {
+        [b'?', b'b' | b'B' | b'q' | b'Q', b'?', text @ ..] if charset > 0 => Some((2 + charset + 3, text)),
+        _ => None,
+    }
 }
 
 /// Q (RFC 2047, section 4.2). An `=` that no two hexadecimal digits follow stands for itself.
@@ -301,6 +337,17 @@ mod tests {
     }
 
     #[test]
+    fn words_with_blanks_are_read_when_they_are_asked_for() {
+        for (written, read) in [
+            ("=?UTF-8?Q?for =6De only?= x", "for me only x"),
+            ("=?UTF-8?Q?for =6De?= =?utf-8?B?IQ==?=", "for me!"),
+            ("=?UTF-8?Q?open =6De", "=?UTF-8?Q?open =6De"),
+        ] {
+            assert_eq!(decode_with_blanks(written.as_bytes()), read, "{written}");
+        }
+    }
+
+    #[test]
     fn the_shorter_scheme_is_written() {
         assert_eq!(encode("J\u{fc}rgen", 75), ["=?UTF-8?Q?J=C3=BCrgen?="]);
         assert_eq!(encode("\u{65e5}\u{672c}", 75), ["=?UTF-8?B?5pel5pys?="]);
@@ -326,7 +373,7 @@ mod tests {
         #[test]
         fn a_character_is_never_cut(text in "[\u{e9}\u{4e2d}\u{1f600}a ]{0,200}") {
             for word in encode(&text, 40) {
-                let (word, _) = parse_word(word.as_bytes()).unwrap();
+                let (word, _) = parse_word(word.as_bytes(), Blanks::EndWord).unwrap();
                 prop_assert!(std::str::from_utf8(&word.octets).is_ok());
             }
         }

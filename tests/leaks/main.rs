@@ -14,6 +14,7 @@
 mod dice;
 mod encode;
 mod finder;
+mod found;
 mod generated;
 mod keyring;
 #[path = "../support/leaks/mod.rs"]

@@ -87,15 +87,17 @@ impl Charset {
 
     /// The charset of this name, unless it is a name for ASCII or for nothing.
     fn named(label: &str) -> Option<Self> {
-        let label = label.trim();
+        let label = label.trim_matches(|c: char| c.is_ascii_whitespace() || matches!(c, '"' | '\''));
         let is = |names: &[&str]| names.iter().any(|name| label.eq_ignore_ascii_case(name));
-        if is(&["utf-7", "utf7", "unicode-1-1-utf-7", "csunicode11utf7", "csutf7"]) {
+        if is_family(label, "utf7") {
             return Some(Self::Utf7);
         }
         if is(&["us-ascii", "ascii", "ansi_x3.4-1968", "iso-ir-6", "iso646-us", "us", "646"]) {
             return None;
         }
-        let encoding = Encoding::for_label(label.as_bytes())?;
+        let Some(encoding) = Encoding::for_label(label.as_bytes()) else {
+            return is_family(label, "utf8").then_some(Self::Utf8);
+        };
         Some(match encoding.name() {
             "UTF-8" => Self::Utf8,
             "UTF-16LE" => Self::Utf16(ByteOrder::Little),
@@ -142,6 +144,13 @@ impl Charset {
     pub fn is_doubtful(&self) -> bool {
         !self.shows_ascii() || *self == Self::MostlyUtf8
     }
+}
+
+/// Whether a label is one of the many that end in this name: `x-unicode-2-0-utf-7`, `csUnicode11UTF7`.
+fn is_family(label: &str, name: &str) -> bool {
+    let letters = |c: &char| c.is_ascii_alphanumeric();
+    let bare: String = label.chars().filter(letters).map(|c| c.to_ascii_lowercase()).collect();
+    bare.ends_with(name)
 }
 
 /// A label that does not say which octet of two comes first.
@@ -217,6 +226,9 @@ mod tests {
             (b"\xff\xfem\0", None, "\u{feff}m", true),
             (b"\xff\xfem\0", Some("utf-16"), "\u{feff}m", true),
             (b"me+AEA-a", Some("utf-7"), "me@a", false),
+            (b"me+AEA-a", Some("x-unicode-2-0-utf-7"), "me@a", false),
+            (b"me+AEA-a", Some("\"csUnicode11UTF7\""), "me@a", false),
+            (b"caf\xc3\xa9", Some("'unicode_2_0_utf_8' "), "caf\u{e9}", true),
             (b"me+AEA-a", Some("utf-8"), "me+AEA-a", true),
             (b"\xe9", Some("nobody-knows"), "\u{10ffe9}", true),
             (b"\x81", Some("shift_jis"), "\u{fffd}", false),

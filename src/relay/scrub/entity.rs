@@ -10,6 +10,7 @@ use crate::mail::mime::transfer::{self, Transfer};
 use crate::mail::mime::{Change, Entity, MAX_DEPTH, MAX_PARTS};
 use crate::mail::{Edits, Message, quoted_printable};
 
+use super::doubt::{self, Doubt};
 use super::fields::{Description, FieldEdits, Fields, Scope};
 use super::kind::{Content, Kind};
 use super::marks::other_boundary;
@@ -40,6 +41,7 @@ pub(super) struct Scrubber<'a> {
     pub secrets: &'a Secrets,
     pub ids: &'a dyn SealIds,
     pub opaque: OpaqueParts,
+    pub doubt: Doubt,
     /// Parts that may still come.
     parts_left: usize,
     /// Where we are: the number of each part on the way, from 1.
@@ -48,7 +50,7 @@ pub(super) struct Scrubber<'a> {
 
 impl<'a> Scrubber<'a> {
     pub fn new(secrets: &'a Secrets, ids: &'a dyn SealIds, opaque: OpaqueParts) -> Self {
-        Self { secrets, ids, opaque, parts_left: MAX_PARTS, path: Vec::new() }
+        Self { secrets, ids, opaque, doubt: Doubt::default(), parts_left: MAX_PARTS, path: Vec::new() }
     }
 
     /// The reply itself: edits of its header section, and its body if that changes.
@@ -68,6 +70,7 @@ impl<'a> Scrubber<'a> {
     fn entity(&mut self, raw: Bytes, default_type: &str) -> Result<Option<Rope>, Refused> {
         let entity = Entity::parse(raw);
         entity.check().map_err(Refused::HeaderSection)?;
+        self.doubt.arises_if(doubt::is_strange(&entity));
         let head = entity.head();
         let outcome = self.body(&Content::of(head, default_type), entity.body())?;
         let edits = self.fields(head, Scope::Nested).edits(&outcome.description);
@@ -87,8 +90,10 @@ impl<'a> Scrubber<'a> {
         if self.path.len() > MAX_DEPTH {
             return Err(Refused::TooManyParts);
         }
+        self.doubt.arises_if(doubt::is_strange_type(&content.media.word));
         match content.kind() {
             Kind::Multipart(boundary) => self.multipart(content, body, &boundary),
+            Kind::Undivided => self.undivided(content, body),
             Kind::Message => self.nested(content, body, false),
             Kind::Headers => self.nested(content, body, true),
             kind => self.leaf(&kind, content, body),
@@ -106,6 +111,8 @@ impl<'a> Scrubber<'a> {
             std::borrow::Cow::Owned(new) if memchr::memchr(0, &raw).is_none() => Bytes::from(new),
             _ => raw,
         };
+        // Many programs step over empty lines before the first field.
+        let raw = raw.slice(raw.iter().take_while(|b| b"\r\n".contains(b)).count()..);
         self.path.push(1);
         let rope = if is_head_only { self.head_only(raw)? } else { self.entity(raw, DEFAULT_TYPE)? };
         self.path.pop();
@@ -132,8 +139,11 @@ impl<'a> Scrubber<'a> {
         }
         let split = multipart::split(body, boundary.as_bytes(), self.parts_left);
         if split.pieces.is_empty() {
+            self.doubt.arises();
             return self.without_parts(content, body, boundary);
         }
+        self.doubt
+            .arises_if(doubt::is_strange_boundary(boundary) || doubt::is_strange_division(body, &split));
         self.parts_left = self.parts_left.checked_sub(split.pieces.len()).ok_or(Refused::TooManyParts)?;
         let mut parts = self.parts(content, body, &split)?;
         let mut description = Description::default();
@@ -216,6 +226,17 @@ impl<'a> Scrubber<'a> {
             outcome.description.parameters.push(("boundary", Change::Set(other)));
         }
         Ok(outcome)
+    }
+
+    /// A multipart that does not name its boundary: some programs guess it, and others show all of it as text.
+    fn undivided(&mut self, content: &Content, body: &Bytes) -> Result<Outcome, Refused> {
+        self.doubt.arises();
+        let guessed = multipart::guess(body).and_then(|guessed| std::str::from_utf8(guessed).ok());
+        let divided = guessed.map(|guessed| self.multipart(content, body, guessed)).transpose()?;
+        let divided = divided.unwrap_or_default();
+        let now = divided.body.clone().map_or_else(|| body.clone(), joined);
+        let as_text = self.leaf(&Kind::Prose(Syntax::Plain), content, &now)?;
+        Ok(if as_text.body.is_some() { as_text } else { divided })
     }
 
     /// How the owner finds the part that we are at: `part 2.1 (application/pdf)`.

@@ -262,7 +262,9 @@ impl Fields<'_> {
     }
 
     fn subject(&self, name: &str, value: &[u8]) -> Fate {
-        let written = read(value);
+        let with_blanks = read_with_blanks(value);
+        let is_hidden = self.secrets.address_in(&with_blanks, Syntax::Plain);
+        let written = if is_hidden { with_blanks } else { read(value) };
         let changed = self.secrets.replace_prose(&written, Syntax::Plain);
         if changed.is_none() && !self.address_in_raw(value) {
             return Fate::Stays;
@@ -345,6 +347,12 @@ pub(super) fn read(value: &[u8]) -> String {
     encoded_word::decode(&unfolded(value)).trim().to_owned()
 }
 
+/// The same as programs read it for which encoded-words may have blanks in them, and octets that are not UTF-8 are nothing.
+fn read_with_blanks(value: &[u8]) -> String {
+    let value = unfolded(value);
+    encoded_word::decode_with_blanks(raw_text(&value).as_bytes()).trim().to_owned()
+}
+
 fn unfolded(value: &[u8]) -> Cow<'_, [u8]> {
     if memchr::memchr2(b'\r', b'\n', value).is_none() {
         return Cow::Borrowed(value);
@@ -356,7 +364,8 @@ fn raw_text(value: &[u8]) -> Cow<'_, str> {
     String::from_utf8_lossy(value)
 }
 
-/// A value in every way that a program may read it: as it is, with folds that are nothing, and decoded.
+/// A value in every way that a program may read it: as it is, with folds that are nothing, and decoded by the rules and
+/// without them.
 pub(super) fn readings(value: &[u8]) -> impl Iterator<Item = (Cow<'_, str>, Syntax)> {
     let is_folded = memchr::memchr2(b'\r', b'\n', value).is_some();
     let is_coded = memchr::memmem::find(value, b"=?").is_some() || std::str::from_utf8(value).is_err();
@@ -364,5 +373,6 @@ pub(super) fn readings(value: &[u8]) -> impl Iterator<Item = (Cow<'_, str>, Synt
     let folded = is_folded.then(|| (raw_text(value), Syntax::Folded));
     let joined = is_folded.then(|| (Cow::Owned(raw_text(&unfolded(value)).into_owned()), Syntax::Plain));
     let decoded = is_coded.then(|| (Cow::Owned(read(value)), Syntax::Plain));
-    std::iter::once(plain).chain(folded).chain(joined).chain(decoded)
+    let with_blanks = is_coded.then(|| (Cow::Owned(read_with_blanks(value)), Syntax::Plain));
+    std::iter::once(plain).chain(folded).chain(joined).chain(decoded).chain(with_blanks)
 }

@@ -33,6 +33,8 @@ pub(super) fn deciding(head: &Message, name: &str) -> Option<usize> {
 pub(super) enum Kind {
     /// Parts between delimiters with this boundary.
     Multipart(String),
+    /// Parts between delimiters, and nobody says with which boundary.
+    Undivided,
     /// A message within the message.
     Message,
     /// The header section of another message.
@@ -95,13 +97,12 @@ impl Content {
         self.media.word == media_type
     }
 
-    /// Text without a boundary in a multipart type is not divided by anybody.
     pub fn kind(&self) -> Kind {
         let (family, subtype) = self.media.word.split_once('/').unwrap_or((&self.media.word, ""));
         match (family, subtype) {
             ("multipart", _) => match self.media.get("boundary").map(str::trim_end) {
                 Some(boundary) if !boundary.contains(['\r', '\n']) => Kind::Multipart(boundary.to_owned()),
-                _ => Kind::Prose(Syntax::Plain),
+                _ => Kind::Undivided,
             },
             ("message", "rfc822" | "global" | "news" | "external-body") => Kind::Message,
             ("text", "rfc822-headers") | ("message", "global-headers") => Kind::Headers,
@@ -192,7 +193,7 @@ mod tests {
         for (head, expected) in [
             ("X: y", Kind::Prose(Syntax::Plain)),
             ("Content-Type: multipart/mixed; boundary=\"b \"", Kind::Multipart("b".to_owned())),
-            ("Content-Type: multipart/mixed", Kind::Prose(Syntax::Plain)),
+            ("Content-Type: multipart/mixed", Kind::Undivided),
             ("Content-Type: Message/RFC822", Kind::Message),
             ("Content-Type: application/octet-stream; name=A.EML", Kind::Message),
             ("Content-Type: text/rfc822-headers", Kind::Headers),

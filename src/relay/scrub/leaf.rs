@@ -10,6 +10,7 @@ use crate::mail::quoted_printable;
 use super::OpaqueParts;
 use super::armor::{self, Block, BlockKind, KEY_LEFT_OUT};
 use super::binary;
+use super::doubt;
 use super::entity::{Outcome, Scrubber};
 use super::fields::Description;
 use super::flowed;
@@ -39,6 +40,7 @@ type Step<'s> = &'s dyn Fn(&str) -> Option<String>;
 
 impl Scrubber<'_> {
     pub(super) fn leaf(&self, kind: &Kind, content: &Content, body: &Bytes) -> Result<Outcome, Refused> {
+        self.doubt.arises_if(content.transfer == Transfer::Base64 && doubt::is_strange_base64(body));
         match kind {
             Kind::Prose(Syntax::Plain) => self.text(content, body, None, Reader::Person),
             Kind::Prose(syntax) => self.text(content, body, Some(*syntax), Reader::Person),
@@ -46,7 +48,9 @@ impl Scrubber<'_> {
             Kind::Keys => self.keys(content, body),
             Kind::Pkcs7 => self.pkcs7(content, body),
             Kind::Tnef => self.tnef(content, body),
-            Kind::Unknown | Kind::Multipart(_) | Kind::Message | Kind::Headers => self.unknown(content, body),
+            Kind::Unknown | Kind::Multipart(_) | Kind::Undivided | Kind::Message | Kind::Headers => {
+                self.unknown(content, body)
+            }
         }
     }
 
@@ -77,6 +81,7 @@ impl Scrubber<'_> {
             None if read.charset.is_doubtful() => self.as_octets(content, octets, (syntax, reader))?,
             None => None,
         };
+        let new = self.as_utf8(content, octets, new, (syntax, reader))?;
         Ok(match new {
             Some((new, charset)) => written(content, body, octets, &new, charset),
             None => self.without_foreign_octets(content, body, octets),
@@ -114,6 +119,24 @@ impl Scrubber<'_> {
         let plain = charset::decode_as_octets(octets);
         let changed = self.replaced(content, &plain.text, syntax, reader)?;
         Ok(changed.map(|changed| (changed, plain.charset)))
+    }
+
+    /// The changed text when octets are UTF-8 as far as they can be, whatever their label says: so programs read that know
+    /// that labels are often wrong. `new` is what was made of it under its label.
+    fn as_utf8(
+        &self,
+        content: &Content,
+        octets: &[u8],
+        new: Option<(String, Charset)>,
+        (syntax, reader): (Syntax, Reader),
+    ) -> Result<Option<(String, Charset)>, Refused> {
+        if octets.is_ascii() || matches!(new, Some((_, Charset::Utf8 | Charset::MostlyUtf8))) {
+            return Ok(new);
+        }
+        let written = new.as_ref().and_then(|(text, charset)| charset.encode(text));
+        let read = charset::decode(written.as_deref().unwrap_or(octets), Some("utf-8"));
+        let changed = self.replaced(content, &read.text, syntax, reader)?;
+        Ok(changed.map(|changed| (changed, read.charset)).or(new))
     }
 
     /// The text without traces; nothing when there is none.
@@ -249,7 +272,8 @@ impl Scrubber<'_> {
         }
         let is_compressed =
             content.has_openpgp_name() && armor::Opened::binary(octets.to_vec()).is_compressed();
-        if is_compressed || binary::has_address(&octets, self.secrets) {
+        let names_somebody = content.has_openpgp_name() && armor::has_trace(&octets, self.secrets);
+        if is_compressed || names_somebody || binary::has_address(&octets, self.secrets) {
             return Err(Refused::UnchangeablePart(self.place(content)));
         }
         Ok(self.without_foreign_octets(content, body, &octets))

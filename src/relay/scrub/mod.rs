@@ -3,6 +3,7 @@
 //! - [`Secrets`] knows what must not be seen, and finds and replaces it in one text, however it is written ([`view`]).
 //! - [`entity`] walks through the parts of a message; [`fields`] works on their header fields, [`leaf`] on their contents,
 //!   [`armor`] and [`packets`] on OpenPGP data in them, [`binary`] on other data, [`marks`] on boundaries and Content-IDs.
+//! - [`doubt`] looks at messages as a whole that programs read differently.
 //! - [`survey`] finds the reverse aliases in a message, whose contacts are to be looked up before.
 //!
 //! A part in which nothing is found keeps its bytes, and so does the whole message. A part that changes keeps its charset
@@ -15,6 +16,7 @@
 mod armor;
 mod binary;
 mod bytes;
+mod doubt;
 mod entity;
 mod fields;
 mod flowed;
@@ -78,14 +80,20 @@ pub struct Scrubbed {
 ///
 /// # Errors
 /// When it has more parts than can be looked through ([`Refused::TooManyParts`]), header sections beyond the limits, a part
-/// that names a mailbox and cannot be changed ([`Refused::UnchangeablePart`]), or one that `opaque` says to refuse.
+/// that names a mailbox and cannot be changed ([`Refused::UnchangeablePart`]), a structure that is read differently, and a
+/// mailbox shows in one way ([`Refused::DoubtfulStructure`]), or a part that `opaque` says to refuse.
 pub fn scrub(
     message: &Message,
     secrets: &Secrets,
     ids: &dyn SealIds,
     opaque: OpaqueParts,
 ) -> Result<Scrubbed, Refused> {
-    let (fields, body) = Scrubber::new(secrets, ids, opaque).message(message)?;
+    let mut scrubber = Scrubber::new(secrets, ids, opaque);
+    let (fields, body) = scrubber.message(message)?;
     let changed = body.is_some();
-    Ok(Scrubbed { fields, body: body.unwrap_or_else(|| message.body()), changed })
+    let body = body.unwrap_or_else(|| message.body());
+    if scrubber.doubt.is_there() && doubt::shows_anywhere(&body, secrets) {
+        return Err(Refused::DoubtfulStructure);
+    }
+    Ok(Scrubbed { fields, body, changed })
 }

@@ -64,6 +64,11 @@ impl Survey<'_> {
         }
         match content.kind() {
             Kind::Multipart(boundary) => self.multipart(content, body, &boundary, depth),
+            Kind::Undivided => match multipart::guess(body).and_then(|found| std::str::from_utf8(found).ok())
+            {
+                Some(boundary) => self.multipart(content, body, boundary, depth),
+                None => self.leaf(content, body, None),
+            },
             Kind::Message | Kind::Headers => self.entity(decoded(content, body), depth + 1),
             Kind::Prose(Syntax::Plain) | Kind::Keys => self.leaf(content, body, None),
             Kind::Prose(syntax) => self.leaf(content, body, Some(syntax)),
