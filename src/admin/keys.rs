@@ -12,7 +12,8 @@ use crate::relay::alias::AccountId;
 use crate::relay::openpgp::{Fingerprint, Inspected, LARGEST_CERTIFICATE, Origin};
 use crate::relay::ports::OpenPgp;
 
-use super::records::{Holder, Key, Mailbox, RemovedKey};
+use super::lists::each_page;
+use super::records::{Holder, Key, Mailbox, Page, RemovedKey};
 use super::{Registry, RegistryError};
 
 pub use discovery::{NotDiscovered, discover};
@@ -52,6 +53,7 @@ pub async fn import<R: Registry, P: OpenPgp>(
             Holder::Contact => check_names(key, address)?,
         }
     }
+    check_shared(registry, account, address, holder, &found).await?;
     let mut keys = Vec::with_capacity(found.len());
     for key in &found {
         keys.push(registry.add_key(account, address, key, Origin::Imported, now).await?);
@@ -73,6 +75,7 @@ pub async fn add_mailbox<R: Registry, P: OpenPgp>(
     now: Timestamp,
 ) -> Result<(Mailbox, Vec<String>), RegistryError> {
     let found = inspect(openpgp, file, now)?;
+    check_shared(registry, account, address, Holder::Mailbox, &found).await?;
     let added = registry.add_mailbox_with_keys(account, address, verified, &found, now).await?;
     Ok((added, found.iter().filter_map(|key| remark(key, address)).collect()))
 }
@@ -152,6 +155,41 @@ async fn check_for_alias<R: Registry>(
         }
     }
     check_names(key, alias)
+}
+
+/// The certificate of an alias is published, and its key leads to whatever other address has it.
+async fn check_shared<R: Registry>(
+    registry: &R,
+    account: AccountId,
+    address: &Address,
+    holder: Holder,
+    found: &[Inspected],
+) -> Result<(), RegistryError> {
+    let fetch = async |page: &Page| registry.keys(account, None, page).await;
+    each_page(fetch, |rows| rows.iter().try_for_each(|there| check_apart(there, address, holder, found)))
+        .await
+}
+
+fn check_apart(
+    there: &Key,
+    address: &Address,
+    holder: Holder,
+    found: &[Inspected],
+) -> Result<(), RegistryError> {
+    let ties = match (holder, there.holder) {
+        (Holder::Alias, Holder::Alias | Holder::Mailbox) | (Holder::Mailbox, Holder::Alias) => true,
+        (Holder::Mailbox | Holder::Contact, _) | (Holder::Alias, Holder::Contact) => false,
+    };
+    let is_same = || found.iter().any(|key| key.fingerprint == there.fingerprint);
+    let is_elsewhere = || there.address.parse::<Address>().ok().as_ref() != Some(address);
+    if !ties || !is_same() || !is_elsewhere() {
+        return Ok(());
+    }
+    Err(invalid(format!(
+        "the certificate {} is that of {} as well, and the certificate of an alias is published: whoever sees both knows that \
+         they are yours; make a key of its own for each alias",
+        there.fingerprint, there.address
+    )))
 }
 
 /// Also with a `+tag`.

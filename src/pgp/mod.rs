@@ -11,7 +11,8 @@
 //! - `header_protection`: which fields are inside and which outside (RFC 9788).
 //! - `already`: whether a message is wholly encrypted as it came; `ciphertext` tells by the form.
 //! - `armor`: ASCII armor with the line ends of mail. `cache`: certificates that were parsed.
-//! - `publish` ([`naming_only`]): a certificate with the user ids of one address alone.
+//! - `publish` ([`naming_only`], [`share_a_key`]): a certificate with the user ids of one address alone, and what else ties it
+//!   to another.
 //!
 //! **Fail closed.** Every failure is an [`Unusable`]; no path returns the clear message. In doubt whether something is
 //! encrypted already, it is encrypted. Texts of errors name fingerprints, times and algorithms, never an address.
@@ -45,7 +46,7 @@ use cache::Parsed;
 use certs::{EncryptionKeys, Rules};
 use header_protection::OuterSubject;
 
-pub use publish::naming_only;
+pub use publish::{naming_only, share_a_key};
 
 /// Encrypts with sequoia. One serves a whole daemon, from any number of threads.
 #[derive(Debug)]

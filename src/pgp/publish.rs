@@ -1,5 +1,7 @@
 //! A certificate as strangers may see it: with the user ids of one address alone.
 
+use std::collections::HashSet;
+
 use sequoia_openpgp::Cert;
 use sequoia_openpgp::packet::UserID;
 use sequoia_openpgp::parse::Parse;
@@ -20,6 +22,15 @@ pub fn naming_only(certificate: &[u8], address: &Address) -> Option<Vec<u8>> {
         own.retain_user_attributes(|_| false).retain_userids(|user_id| names(user_id.userid(), address));
     own.userids().next()?;
     own.export_to_vec().ok()
+}
+
+/// Whether two certificates have a key in common, primary or not: whoever finds the one under one address, and the other under
+/// another, knows that both are one person's. What cannot be read may have any key.
+#[must_use]
+pub fn share_a_key(one: &[u8], other: &[u8]) -> bool {
+    let (Ok(one), Ok(other)) = (Cert::from_bytes(one), Cert::from_bytes(other)) else { return true };
+    let keys: HashSet<_> = one.keys().map(|key| key.key().fingerprint()).collect();
+    other.keys().any(|key| keys.contains(&key.key().fingerprint()))
 }
 
 fn names(user_id: &UserID, address: &Address) -> bool {
@@ -54,6 +65,15 @@ mod tests {
         let found = super::super::inspect::inspect(&file, at()).unwrap();
         assert_eq!(found[0].addresses, [address("shop@example.com")]);
         assert!(memmem::find(&file, b"jane").is_none());
+    }
+
+    #[test]
+    fn keys_in_common_are_seen() {
+        let (one, other) = (two_names().to_vec().unwrap(), two_names().to_vec().unwrap());
+        let shop = naming_only(&one, &address("shop@example.com")).unwrap();
+        assert!(share_a_key(&one, &shop));
+        assert!(!share_a_key(&one, &other));
+        assert!(share_a_key(&one, b"rubbish"));
     }
 
     #[test]

@@ -140,3 +140,18 @@ async fn who_removes_the_last_certificate_is_told_what_that_means() {
         assert!(meaning.unwrap_or_default().contains(part.unwrap_or_default()), "{digit}");
     }
 }
+
+#[tokio::test]
+async fn an_alias_shares_its_certificate_with_nobody() {
+    for (first, second) in
+        [("jane@example.net", "shop@example.com"), ("shop@example.com", "jane@example.net")]
+    {
+        let registry = registry().await;
+        import_for(&registry, first, &format!("A {first}")).await.unwrap();
+        // The same primary key with another user id: its fingerprint leads from the one to the other.
+        let refused = import_for(&registry, second, &format!("A {second}")).await.unwrap_err().to_string();
+        assert!(refused.contains(&format!("that of {first} as well")), "{refused}");
+        import_for(&registry, first, &format!("A {first}")).await.unwrap();
+        import_for(&registry, second, &format!("B {second}")).await.unwrap();
+    }
+}

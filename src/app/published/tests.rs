@@ -30,6 +30,7 @@ use crate::relay::testing;
 #[derive(Default)]
 struct Fake {
     certificates: Vec<Certificate>,
+    of_mailbox: Vec<Certificate>,
     asked: Mutex<Vec<String>>,
 }
 
@@ -70,12 +71,18 @@ impl Directory for Fake {
         Err(Unavailable("nothing is made here".to_owned()))
     }
 
-    async fn certificates(&self, account: AccountId, _: &Address) -> Result<Arc<[Certificate]>, Unavailable> {
+    async fn certificates(
+        &self,
+        account: AccountId,
+        address: &Address,
+    ) -> Result<Arc<[Certificate]>, Unavailable> {
         self.asked.lock().push("certificates".to_owned());
-        Ok(if account == testing::alias().account {
-            self.certificates.clone().into()
-        } else {
-            Arc::default()
+        Ok(match address {
+            _ if account != testing::alias().account => Arc::default(),
+            _ if testing::alias().mailboxes.iter().any(|mailbox| mailbox.address == *address) => {
+                self.of_mailbox.clone().into()
+            }
+            _ => self.certificates.clone().into(),
         })
     }
 
@@ -132,6 +139,17 @@ async fn only_what_was_imported_for_an_alias_is_published() {
 async fn a_name_that_shows_the_mailbox_is_not_published() {
     let shows = certificate(Origin::Imported, &["Shop (ask ME@Example.net) <shop@example.com>"]);
     assert_eq!(published(vec![shows], "shop@example.com").await, None);
+}
+
+#[tokio::test]
+async fn a_key_of_a_mailbox_is_not_published() {
+    let both = certificate(Origin::Imported, &["Me <me@example.net>", SHOP]);
+    let other = certificate(Origin::Imported, &["Me <me@example.net>"]);
+    for (of_mailbox, is_published) in [(both.clone(), false), (other, true)] {
+        let fake = Fake { certificates: vec![both.clone()], of_mailbox: vec![of_mailbox], ..Fake::default() };
+        let answer = Published::new(fake).published(&"shop@example.com".parse().unwrap()).await.unwrap();
+        assert_eq!(answer.is_some(), is_published);
+    }
 }
 
 #[tokio::test]
