@@ -21,6 +21,9 @@ pub use discovery::{NotDiscovered, discover};
 /// Larger files are not taken, in octets: a certificate has a few thousand.
 pub const LARGEST_FILE: usize = 1024 * 1024;
 
+/// More than there can be for one address.
+const MOST_FOR_ADDRESS: u32 = 100;
+
 /// What an import did.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Imported {
@@ -43,7 +46,10 @@ pub async fn import<R: Registry, P: OpenPgp>(
     file: &[u8],
     now: Timestamp,
 ) -> Result<Imported, RegistryError> {
-    let found = inspect(openpgp, file, now)?;
+    let found = match inspect(openpgp, file, now) {
+        Ok(found) => found,
+        Err(refused) => return Err(with_advice(registry, account, address, refused).await),
+    };
     let holder = registry.key_holder(account, address).await?;
     let mut remarks = Vec::new();
     for key in &found {
@@ -93,6 +99,26 @@ pub async fn remove<R: Registry>(
     let removed = registry.remove_key(account, address, fingerprint).await?;
     let meaning = consequence(&removed);
     Ok((removed, meaning))
+}
+
+/// Whoever brings the revoked form of a certificate that is in use wants it to be used no more, and must be told how.
+async fn with_advice<R: Registry>(
+    registry: &R,
+    account: AccountId,
+    address: &Address,
+    refused: RegistryError,
+) -> RegistryError {
+    let RegistryError::Invalid { field, detail } = &refused else { return refused };
+    let page = Page { limit: MOST_FOR_ADDRESS, after: None };
+    let Ok(in_use) = registry.keys(account, Some(address), &page).await else { return refused };
+    let Some(older) = in_use.iter().find(|key| detail.contains(key.fingerprint.as_str())) else {
+        return refused;
+    };
+    let detail = format!(
+        "{detail}; an older copy of it is in use for {address} and stays so until you remove it: aliasd key remove {}",
+        older.fingerprint
+    );
+    RegistryError::Invalid { field, detail }
 }
 
 fn inspect<P: OpenPgp>(openpgp: &P, file: &[u8], now: Timestamp) -> Result<Vec<Inspected>, RegistryError> {

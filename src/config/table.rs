@@ -282,10 +282,11 @@ pub(super) static WKD: Key<bool> = Key::new(
 
 pub(super) static AUTOCRYPT: Key<bool> = Key::new(
     "pgp.autocrypt",
-    "true",
+    "false",
     read::boolean,
     "Take the certificates that contacts send along (Autocrypt) when it is sure who they are, and encrypt replies to\n\
-     those who prefer it.",
+     those who prefer it. Sure is what comes from authentication.trusted_networks: switch it on only if the servers there\n\
+     check every From that they pass on.",
 );
 
 static MESSAGES_PER_ALIAS: Key<Rate> =

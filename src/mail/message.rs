@@ -17,6 +17,10 @@ use memchr::{memchr, memchr2, memmem};
 pub const MAX_FIELDS: usize = 2_000;
 /// Most octets that a header section may have.
 pub const MAX_HEAD: usize = 512 * 1024;
+/// What we may add to a message that was taken: fields, and octets (reverse aliases are longer than the addresses that they
+/// stand for).
+const OUR_FIELDS: usize = 100;
+const OUR_HEAD: usize = 512 * 1024;
 
 const CRLF: &[u8] = b"\r\n";
 
@@ -93,6 +97,20 @@ impl Message {
             return Err(HeadError::TooLarge);
         }
         if self.fields.len() > MAX_FIELDS {
+            return Err(HeadError::TooManyFields);
+        }
+        Ok(())
+    }
+
+    /// The same for a message that was taken and has our own fields on top, or addresses of ours in the place of others.
+    ///
+    /// # Errors
+    /// As [`Self::check`].
+    pub fn check_ours(&self) -> Result<(), HeadError> {
+        if self.fields_end > MAX_HEAD + OUR_HEAD {
+            return Err(HeadError::TooLarge);
+        }
+        if self.fields.len() > MAX_FIELDS + OUR_FIELDS {
             return Err(HeadError::TooManyFields);
         }
         Ok(())
@@ -200,11 +218,11 @@ fn split(raw: &[u8]) -> (usize, usize) {
     }
 }
 
-/// The fields of a header section; one more than [`MAX_FIELDS`] at most, so that a hostile one costs no memory.
+/// The fields of a header section; one more than there may ever be at most, so that a hostile one costs no memory.
 fn scan(head: &[u8]) -> Vec<Field> {
     let mut fields = Vec::new();
     let mut at = 0;
-    while at < head.len() && fields.len() <= MAX_FIELDS {
+    while at < head.len() && fields.len() <= MAX_FIELDS + OUR_FIELDS {
         let end = field_end(head, at);
         fields.push(Field::read(head, at..end));
         at = end;
@@ -313,7 +331,7 @@ mod tests {
         assert_eq!(message(&format!("{}\r\n", "A: 1\r\n".repeat(MAX_FIELDS))).check(), Ok(()));
         let many = message(&format!("{}\r\n", "A:\r\n".repeat(MAX_FIELDS * 50)));
         assert_eq!(many.check(), Err(HeadError::TooManyFields));
-        assert_eq!(many.fields().len(), MAX_FIELDS + 1);
+        assert_eq!(many.fields().len(), MAX_FIELDS + OUR_FIELDS + 1);
         let large = message(&format!("A: {}\r\n\r\n", "x".repeat(MAX_HEAD)));
         assert_eq!(large.check(), Err(HeadError::TooLarge));
     }

@@ -44,7 +44,7 @@ pub(super) fn encrypt(
     subject: OuterSubject,
 ) -> Result<Content, Unusable> {
     let head = Message::parse(content.head.clone());
-    head.check().map_err(|error| Unusable(format!("the message was not encrypted: {error}")))?;
+    head.check_ours().map_err(|error| Unusable(format!("the message was not encrypted: {error}")))?;
     let Heads { outer, inner } = header_protection::divide(&head, &content.body, subject);
     let boundary = boundary().map_err(|error| failed(&error))?;
     let body = write_body(&boundary, &[&inner, &content.body], recipients).map_err(|error| failed(&error))?;

@@ -117,3 +117,13 @@ fn version_2_is_written_when_all_announce_it() {
         }
     }
 }
+
+/// What screening lets in, with what a forward puts on top.
+#[test]
+fn a_head_at_the_limit_with_our_own_fields_is_encrypted() {
+    use crate::mail::message::MAX_FIELDS;
+    let (engine, certificates) = (Engine::new(true), [super::testing::certificate(&super::testing::jane())]);
+    let head = format!("From: a@example.org\r\n{}\r\n", "X-A: b\r\n".repeat(MAX_FIELDS + 3));
+    let content = super::testing::content(&head, b"Hi\r\n");
+    engine.encrypt(&content, &certificates, super::testing::at()).unwrap();
+}

@@ -4,6 +4,8 @@
 //! something proven: an author's certificate from a message whose author is proven, a contact's from its domain over
 //! verified TLS.
 
+use std::sync::Arc;
+
 use crate::mail::{Address, Message, autocrypt};
 use crate::relay::alias::AccountId;
 use crate::relay::keyring;
@@ -34,7 +36,8 @@ impl<P: Ports> Station<P> {
     }
 
     /// Asks a contact's domain for certificates when there are none, or when those that it gave before cannot be used any
-    /// more. Most replies ask nothing: what was found is kept, and so is, for a day, that there was nothing.
+    /// more. A domain that says over verified TLS that there is none any more is believed, and what it gave before goes; one that
+    /// cannot be asked, or gives something of no use, changes nothing. Most replies ask nothing: what was found is kept, and so is, for a day, that there was nothing.
     pub(super) async fn look_for_certificates(
         &self,
         account: AccountId,
@@ -51,6 +54,9 @@ impl<P: Ports> Station<P> {
             return Ok(());
         }
         match self.discovery.discover(contact).await {
+            Ok(file) if file.is_empty() && !certificates.iter().any(|one| one.origin == Origin::Wkd) => {
+                Ok(())
+            }
             Ok(file) => self.keep(account, contact, &file).await,
             Err(why) => {
                 // It names the contact's domain.
@@ -62,8 +68,12 @@ impl<P: Ports> Station<P> {
 
     async fn keep(&self, account: AccountId, contact: &Address, file: &[u8]) -> Result<(), Unavailable> {
         let now = self.now();
-        match keyring::usable_for(&*self.openpgp, file, contact, now) {
-            Ok(found) if found.is_empty() => Ok(()),
+        let (openpgp, file, address) = (Arc::clone(&self.openpgp), file.to_vec(), contact.clone());
+        let inspect = move || keyring::usable_for(&*openpgp, &file, &address, now);
+        // A panic in there has been reported; what was found is not kept.
+        let Ok(found) = tokio::task::spawn_blocking(inspect).await else { return Ok(()) };
+        match found {
+            // Also nothing: then the domain has taken back what it gave before.
             Ok(found) => self.keywatch.keep_found(account, contact, &found, now).await,
             Err(why) => {
                 tracing::info!(%why, "what a contact's domain gives as its certificate is of no use");

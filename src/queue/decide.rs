@@ -5,6 +5,9 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::{Instant, timeout_at};
 
 use crate::mail::{Address, DomainName, Edits, Message, auth_results};
 use crate::relay::alias::{AccountId, Alias, AliasId, Contact, Lookup, Mailbox, Refusal};
@@ -27,6 +30,7 @@ use crate::smtp::ReversePath;
 use crate::smtp::dsn::{MessageRequest, RecipientRequest};
 
 use super::gather;
+use super::protect::NoEncryption;
 use super::station::{Ports, Station};
 
 /// One transaction being decided.
@@ -61,7 +65,7 @@ pub(super) enum Decision {
         copies: Vec<Outgoing>,
     },
     /// To the people who run this server, under the role address that was given.
-    Role { given: Address, reader: Address },
+    Role { given: Address, reader: Address, privacy: Privacy },
     /// Nothing, by the owner's wish.
     Discard(Arc<Alias>),
 }
@@ -117,11 +121,16 @@ pub(super) struct Judge<'a, P: Ports> {
     has_others: bool,
     /// What leaves as each alias: the same for all of its contacts.
     replies: HashMap<AliasId, (Content, Vec<Outgoing>)>,
+    /// Until when domains of contacts are asked for certificates; from the first question on.
+    look_ups_end: Option<Instant>,
 }
+
+/// How long the domains of all contacts of one message may be asked for certificates: the sender waits meanwhile.
+const LOOK_UPS: Duration = Duration::from_secs(8);
 
 impl<'a, P: Ports> Judge<'a, P> {
     pub(super) fn new(station: &'a Arc<Station<P>>, case: &'a Case<'a>, has_others: bool) -> Self {
-        Self { station, case, has_others, replies: HashMap::new() }
+        Self { station, case, has_others, replies: HashMap::new(), look_ups_end: None }
     }
 
     /// What is to be done for one recipient.
@@ -148,7 +157,8 @@ impl<'a, P: Ports> Judge<'a, P> {
             Recipient::Reverse(alias, contact) => self.reply(alias, contact).await,
             Recipient::Postmaster(given, reader) => {
                 self.check_foreign(&reader).await?;
-                Ok(Decision::Role { given, reader })
+                let privacy = self.privacy_of_role(&reader).await?;
+                Ok(Decision::Role { given, reader, privacy })
             }
             Recipient::Discard(alias) => Ok(Decision::Discard(alias)),
         }
@@ -200,13 +210,37 @@ impl<'a, P: Ports> Judge<'a, P> {
         let mut refused = Ok(());
         for mailbox in mailboxes.iter().filter(|mailbox| !mailbox.paused) {
             let privacy = mailbox_privacy(account, mailbox);
-            match self.station.check_encryption(privacy, &mailbox.address).await? {
+            match self.station.check_encryption(privacy, &mailbox.address).await {
                 Ok(()) => return Ok(()),
-                Err(_) if self.has_others => {}
-                Err(_) => refused = Err(Refused::NotEncrypted),
+                Err(NoEncryption::Unavailable(away)) => return Err(away.into()),
+                Err(NoEncryption::Unusable(_)) if self.has_others => {}
+                Err(NoEncryption::Unusable(_)) => refused = Err(Refused::NotEncrypted),
             }
         }
         refused
+    }
+
+    /// Whoever reads the mail of roles may have a mailbox here that gets nothing in clear.
+    async fn privacy_of_role(&self, reader: &Address) -> Result<Privacy, Refused> {
+        let Some(account) = self.station.directory.encrypting_owner(reader).await? else {
+            return Ok(Privacy::Open);
+        };
+        let privacy = Privacy::unasked(account, Reader::Mailbox);
+        match self.station.check_encryption(privacy, reader).await {
+            Err(NoEncryption::Unavailable(away)) => Err(away.into()),
+            Err(NoEncryption::Unusable(_)) if !self.has_others => Err(Refused::NotEncrypted),
+            Ok(()) | Err(NoEncryption::Unusable(_)) => Ok(privacy),
+        }
+    }
+
+    /// Asks the domains of all contacts of the message within one time. Who is not asked in it is as if nobody were asked.
+    async fn look_for_certificates(&mut self, account: AccountId, contact: &Address) -> Result<(), Refused> {
+        let until = *self.look_ups_end.get_or_insert_with(|| Instant::now() + LOOK_UPS);
+        let look = self.station.look_for_certificates(account, contact);
+        match timeout_at(until, look).await {
+            Ok(looked) => Ok(looked?),
+            Err(_) => Ok(()),
+        }
     }
 
     /// What contacts get of a reply.
@@ -225,10 +259,12 @@ impl<'a, P: Ports> Judge<'a, P> {
         reply::authorize(&case.message, &alias, case.evidence, case.trace.now)?;
         let answers = gather::addressed(&station.directory, &case.message).await?;
         reply::check_addressed(&alias, &answers)?;
-        station.look_for_certificates(alias.account, &contact.address).await?;
+        self.look_for_certificates(alias.account, &contact.address).await?;
         let privacy = Privacy::unasked(alias.account, Reader::Contact);
-        let can_be_encrypted = station.check_encryption(privacy, &contact.address).await?;
-        can_be_encrypted.map_err(Refused::ReplyNotEncrypted)?;
+        station.check_encryption(privacy, &contact.address).await.map_err(|error| match error {
+            NoEncryption::Unusable(why) => Refused::ReplyNotEncrypted(why),
+            NoEncryption::Unavailable(away) => away.into(),
+        })?;
         let (content, copies) = match self.replies.get(&alias.id) {
             Some(composed) => composed.clone(),
             None => {
@@ -305,8 +341,8 @@ pub(super) fn compose(
             let privacy = Privacy::unasked(alias.account, Reader::Contact);
             vec![Outgoing { from, to: contact.address.clone(), content: content.clone(), privacy }]
         }
-        Decision::Role { given, reader } => {
-            let (from, to, privacy) = (ReversePath::Null, reader.clone(), Privacy::Open);
+        Decision::Role { given, reader, privacy } => {
+            let (from, to, privacy) = (ReversePath::Null, reader.clone(), *privacy);
             vec![Outgoing { from, to, content: pass_on(case, given), privacy }]
         }
         Decision::Discard(_) => Vec::new(),

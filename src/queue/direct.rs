@@ -171,9 +171,11 @@ impl<P: Ports> Intake<P> {
         if began >= deadline {
             return Tried { delivery, progress: Progress::Waits };
         }
-        let protected = match self.station.protect(delivery.clone(), composed_at).await {
-            Ok(protected) => protected,
-            Err(failure) => return Tried { delivery, progress: Progress::Unprotected(failure) },
+        let protected = match timeout_at(deadline, self.station.protect(delivery.clone(), composed_at)).await
+        {
+            Ok(Ok(protected)) => protected,
+            Ok(Err(failure)) => return Tried { delivery, progress: Progress::Unprotected(failure) },
+            Err(_) => return Tried { delivery, progress: Progress::Waits },
         };
         let mut attempt = self.attempt(protected);
         let Ok(outcome) = timeout_at(deadline, &mut attempt).await else {

@@ -102,15 +102,24 @@ impl<P: Ports> Station<P> {
         Ok(itself.map(|mailbox| (mailbox.address, Privacy::Open)))
     }
 
-    /// Tells the owners of certificates that expire, as far as they have not been told.
+    /// Tells the owners of certificates that expire, as far as they have not been told. One who cannot be told does not keep
+    /// the others from it.
     pub(super) async fn tell_of_expiry(&self) -> Result<(), Unavailable> {
         for (stage, ahead) in STAGES {
             let until = self.now().later_by(ahead);
             for expiring in self.keywatch.expiring(until, stage, ROUND).await? {
-                if self.keywatch.note_warned(&expiring, stage).await? {
-                    self.tell_of_one(&expiring, stage).await?;
+                if let Err(error) = self.tell_once(&expiring, stage).await {
+                    let id = expiring.id;
+                    tracing::error!(%error, %id, "the owner of a certificate is not told that it expires");
                 }
             }
+        }
+        Ok(())
+    }
+
+    async fn tell_once(&self, expiring: &Expiring, stage: Warned) -> Result<(), Unavailable> {
+        if self.keywatch.note_warned(expiring, stage).await? {
+            self.tell_of_one(expiring, stage).await?;
         }
         Ok(())
     }

@@ -16,12 +16,27 @@ use crate::relay::report::Direction;
 use crate::smtp::{Failure, Words};
 
 use super::letter::{About, Letter};
+use super::memory;
 use super::station::{Ports, Station};
 
 /// What was known of certificates is as good as the directory's own answer for so long: its cache may be as old.
 const STILL_KNOWN: Duration = Duration::from_secs(1);
-/// From so many octets on encrypting takes long enough to be in the way of other tasks.
+/// From so many octets on, of a message or of its certificates, encrypting takes long enough to be in the way of other tasks.
 const LARGE: usize = 128 * 1024;
+const LARGE_CERTIFICATES: usize = 32 * 1024;
+/// A failure that is nobody's fault and soon over: nobody is alarmed.
+const NO_MEMORY: &str = "delivery.max_memory is used up";
+
+/// Why [`Station::check_encryption`] says no.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum NoEncryption {
+    /// It must be encrypted, and cannot be.
+    #[error(transparent)]
+    Unusable(#[from] Unusable),
+    /// Nobody can say.
+    #[error(transparent)]
+    Unavailable(#[from] Unavailable),
+}
 
 /// A delivery that may leave as it is.
 #[derive(Debug)]
@@ -69,6 +84,7 @@ impl<P: Ports> Station<P> {
             }
             Demand::Encryption(certificates) => match self.encrypt(&delivery.content, certificates).await {
                 Ok(content) => Ok(Delivery { content, ..delivery }),
+                Err(why) if why.0 == NO_MEMORY => Err(local((4, 3, 1), why.0)),
                 Err(why) => {
                     self.journal.not_encrypted(&delivery.id, &delivery.to, &why);
                     self.alarm(delivery.privacy, &delivery.to, &why).await;
@@ -113,28 +129,24 @@ impl<P: Ports> Station<P> {
     }
 
     /// Whether [`Self::protect`] would find what it needs; tells the owner if it would not.
-    pub(super) async fn check_encryption(
-        &self,
-        privacy: Privacy,
-        to: &Address,
-    ) -> Result<Result<(), Unusable>, Unavailable> {
-        let Privacy::Asked { known, .. } = privacy else { return Ok(Ok(())) };
+    pub(super) async fn check_encryption(&self, privacy: Privacy, to: &Address) -> Result<(), NoEncryption> {
+        let Privacy::Asked { known, .. } = privacy else { return Ok(()) };
         if known == LookedUp::None {
-            return Ok(Ok(()));
+            return Ok(());
         }
         let certificates = match self.demand(privacy, to).await? {
             Demand::Encryption(certificates) => certificates,
             // Two answers from before and after a change; soon they agree.
             _ if known == LookedUp::Some => {
-                return Err(Unavailable("the certificates of a mailbox are being changed".to_owned()));
+                return Err(Unavailable("the certificates of a mailbox are being changed".to_owned()).into());
             }
-            Demand::Nothing | Demand::EncryptionIfPossible(_) => return Ok(Ok(())),
+            Demand::Nothing | Demand::EncryptionIfPossible(_) => return Ok(()),
         };
         let checked = self.openpgp.check(&certificates, self.now());
         if let Err(why) = &checked {
             self.alarm(privacy, to, why).await;
         }
-        Ok(checked)
+        Ok(checked?)
     }
 
     /// What the certificates of an address demand now.
@@ -145,18 +157,32 @@ impl<P: Ports> Station<P> {
     }
 
     async fn encrypt(&self, content: &Content, certificates: Vec<Certificate>) -> Result<Content, Unusable> {
+        // Nobody waits for memory who holds some.
+        let size = encrypted_size(content.body.len());
+        let reservation = self.memory.reserve(size).ok_or_else(|| Unusable(NO_MEMORY.to_owned()))?;
         let now = self.now();
-        let encrypted = if content.body.len() < LARGE {
-            self.openpgp.encrypt(content, &certificates, now)
-        } else {
+        let encrypted = if takes_long(content, &certificates) {
             let (openpgp, content) = (Arc::clone(&self.openpgp), content.clone());
             let work = move || openpgp.encrypt(&content, &certificates, now);
             let broken = |_| Err(Unusable("the encryption was broken off".to_owned()));
             tokio::task::spawn_blocking(work).await.unwrap_or_else(broken)
+        } else {
+            self.openpgp.encrypt(content, &certificates, now)
         };
         self.journal.encryption(&encrypted);
-        encrypted
+        encrypted.map(|content| Content { body: memory::hold(content.body, reservation), ..content })
     }
+}
+
+/// Base64 makes four of three octets and adds a line end to each line.
+fn encrypted_size(plain: usize) -> u64 {
+    let plain = u64::try_from(plain).unwrap_or(u64::MAX);
+    plain.saturating_add(plain / 2)
+}
+
+fn takes_long(content: &Content, certificates: &[Certificate]) -> bool {
+    let of_certificates: usize = certificates.iter().map(|certificate| certificate.data.len()).sum();
+    content.body.len() >= LARGE || of_certificates >= LARGE_CERTIFICATES
 }
 
 fn unknown_demand() -> Failure {

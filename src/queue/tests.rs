@@ -144,6 +144,12 @@ impl Directory for Arc<Book> {
         Ok(self.certificates.lock().get(address).cloned().unwrap_or_default().into())
     }
 
+    async fn encrypting_owner(&self, mailbox: &Address) -> Result<Option<AccountId>, Unavailable> {
+        let aliases = self.aliases.lock();
+        let encrypts = |one: &Mailbox| one.address == *mailbox && one.encrypts;
+        Ok(aliases.values().find(|alias| alias.mailboxes.iter().any(encrypts)).map(|alias| alias.account))
+    }
+
     fn count(&self, alias: AliasId, what: Counted) {
         self.counted.lock().push((alias, what));
     }

@@ -11,8 +11,12 @@ use super::ports::OpenPgp;
 
 /// Most certificates of one file that are looked at, each of which costs time, and most that are taken of it, each of which
 /// makes every message larger.
-const MOST_INSPECTED: usize = 16;
-const MOST_TAKEN: usize = 4;
+const MOST_INSPECTED: usize = 8;
+const MOST_TAKEN: usize = 2;
+/// Most keys, and most packets of any kind, of a certificate of somebody whom we do not know: each key that can be encrypted to
+/// costs time with every message, and each signature costs time to be verified.
+const MOST_KEYS: usize = 8;
+const MOST_PACKETS: usize = 200;
 
 /// The certificates in `file` that can be encrypted to at `now` and of which a valid user id names `address`, in its order;
 /// none when the file is empty.
@@ -27,6 +31,10 @@ pub fn usable_for<P: OpenPgp>(
 ) -> Result<Vec<Inspected>, Unusable> {
     let (mut usable, mut reasons) = (Vec::new(), Vec::new());
     for piece in pieces(file).into_iter().take(MOST_INSPECTED) {
+        if let Some(reason) = too_much(piece) {
+            reasons.push(reason.to_owned());
+            continue;
+        }
         match openpgp.inspect(piece, now) {
             Ok(found) => found.into_iter().for_each(|certificate| match why_not(&certificate, address) {
                 None => usable.push(certificate),
@@ -52,6 +60,24 @@ fn why_not(certificate: &Inspected, address: &Address) -> Option<&'static str> {
     }
 }
 
+/// Why a certificate is not even looked at. Of one that is armored nothing is known: no directory gives such.
+fn too_much(piece: &[u8]) -> Option<&'static str> {
+    let (mut keys, mut packets, mut at) = (0, 0, 0);
+    while let Some(packet) = piece.get(at..).and_then(Packet::read) {
+        keys += usize::from(packet.is_key);
+        packets += 1;
+        if keys > MOST_KEYS {
+            return Some("a certificate has more than 8 keys");
+        }
+        if packets > MOST_PACKETS {
+            return Some("a certificate has more than 200 packets");
+        }
+        at = at.saturating_add(packet.length);
+    }
+    let is_armored = at == 0 && piece.len() > LARGEST_CERTIFICATE;
+    is_armored.then_some("a certificate is larger than 128 KiB")
+}
+
 /// The file, cut before each primary key (RFC 9580, section 10.1). What is armored, or no packets at all, stays in one piece.
 fn pieces(file: &[u8]) -> Vec<&[u8]> {
     let (mut pieces, mut start, mut at) = (Vec::new(), 0, 0);
@@ -69,6 +95,7 @@ fn pieces(file: &[u8]) -> Vec<&[u8]> {
 /// What must be known of a packet to find the next one.
 struct Packet {
     is_primary_key: bool,
+    is_key: bool,
     /// With its header.
     length: usize,
 }
@@ -85,8 +112,10 @@ impl Packet {
         } else {
             (first >> 2 & 0x0f, old_length(first & 0x03, rest)?)
         };
-        // Secret-Key (5) and Public-Key (6).
-        Some(Self { is_primary_key: matches!(kind, 5 | 6), length: (1 + header).checked_add(body)? })
+        // Secret-Key (5) and Public-Key (6); Secret-Subkey (7) and Public-Subkey (14).
+        let is_primary_key = matches!(kind, 5 | 6);
+        let is_key = is_primary_key || matches!(kind, 7 | 14);
+        Some(Self { is_primary_key, is_key, length: (1 + header).checked_add(body)? })
     }
 }
 
@@ -191,8 +220,23 @@ mod tests {
     fn a_large_file_gives_a_few() {
         let file: Vec<u8> = (0..200).flat_map(|n| certificate(2 * (n % 100 + 1))).collect();
         assert_eq!(usable(&file).unwrap().len(), MOST_TAKEN);
-        let late: Vec<u8> = (0..=16).flat_map(|n| certificate(if n == 16 { 2 } else { 0 })).collect();
+        let late: Vec<u8> = (0..=8).flat_map(|n| certificate(if n == 8 { 2 } else { 0 })).collect();
         assert!(usable(&late).is_err());
+    }
+
+    #[test]
+    fn one_with_many_keys_or_packets_is_not_looked_at() {
+        let with = |packet: &[u8], count: usize| [certificate(2), packet.repeat(count)].concat();
+        assert_eq!(usable(&with(&[0xce, 1, 0], 7)).unwrap().len(), 1);
+        assert_eq!(usable(&with(&[0xce, 1, 0], 8)), Err("a certificate has more than 8 keys".to_owned()));
+        assert_eq!(usable(&with(&[0xc2, 1, 0], 198)).unwrap().len(), 1);
+        let many = with(&[0xc2, 1, 0], 199);
+        assert_eq!(usable(&many), Err("a certificate has more than 200 packets".to_owned()));
+        assert_eq!(
+            usable(&[many, certificate(4)].concat()).unwrap().len(),
+            1,
+            "the other is as good as ever"
+        );
     }
 
     #[test]

@@ -82,6 +82,13 @@ pub trait Directory: Send + Sync + 'static {
         address: &Address,
     ) -> impl Future<Output = Result<Arc<[Certificate]>, Unavailable>> + Send;
 
+    /// An account that has this address as a mailbox with certificates, for mail that goes there without belonging to an
+    /// account.
+    fn encrypting_owner(
+        &self,
+        mailbox: &Address,
+    ) -> impl Future<Output = Result<Option<AccountId>, Unavailable>> + Send;
+
     /// Counts; never waits. Counters reach the tables within 10 seconds.
     fn count(&self, alias: AliasId, what: Counted);
 }

@@ -14,7 +14,7 @@ use super::contract::{Fault, StoreError};
 use super::counters;
 use super::engine::{Inserted, Transaction, values};
 use super::marks::{Marks, Subject};
-use super::rows::{ContactRow, DomainOwnerRow, DomainRow, MailboxRow, NameRow, TextRow};
+use super::rows::{ContactRow, DomainOwnerRow, DomainRow, IdRow, MailboxRow, NameRow, TextRow};
 use super::{Options, Store, certificates, registry, statements};
 use crate::mail::{Address, DomainName};
 use crate::relay::alias::{AccountId, Alias, AliasId, CatchAll, Contact, Lookup, Mode};
@@ -171,6 +171,12 @@ impl Directory for Store {
         let key = (account, Name::from(address.as_normal()));
         let held = self.caches().certificates.get(&key, || certificates::load(self, &key)).await?;
         Ok(held.0)
+    }
+
+    async fn encrypting_owner(&self, mailbox: &Address) -> Result<Option<AccountId>, Unavailable> {
+        let values = values![mailbox.host().as_str(), mailbox.as_normal()];
+        let row: Option<IdRow> = self.engine().one(&statements::ENCRYPTING_OWNER, values).await?;
+        Ok(row.map(|row| AccountId(row.id)))
     }
 
     fn count(&self, alias: AliasId, what: Counted) {

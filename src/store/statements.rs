@@ -380,6 +380,8 @@ statements! {
     EXPIRING = { "SELECT c.id, c.account_id, m.written, c.fingerprint, c.expires_at, c.warned FROM openpgp_certs c \
         JOIN mailboxes m ON m.account_id = c.account_id AND m.address = c.address \
         WHERE c.expires_at <= ? AND c.warned < ? AND c.origin <> 'autocrypt' ORDER BY c.expires_at, c.id LIMIT ?" };
+    ENCRYPTING_OWNER = { "SELECT account_id AS id FROM mailboxes \
+        WHERE host = ? AND address = ? AND encrypts = 1 ORDER BY account_id LIMIT 1" };
     NOTE_WARNED = { "UPDATE openpgp_certs SET warned = ? WHERE id = ? AND warned = ? AND expires_at = ?" };
     NOTE_ALARM = { "UPDATE mailboxes SET alarmed_at = ? \
         WHERE account_id = ? AND address = ? AND (alarmed_at IS NULL OR alarmed_at <= ?)" };

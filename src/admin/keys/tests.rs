@@ -155,3 +155,15 @@ async fn an_alias_shares_its_certificate_with_nobody() {
         import_for(&registry, second, &format!("B {second}")).await.unwrap();
     }
 }
+
+#[tokio::test]
+async fn who_brings_the_revoked_form_of_a_certificate_in_use_is_told_what_to_do() {
+    let registry = registry().await;
+    import_for(&registry, "jane@example.net", "A jane@example.net").await.unwrap();
+    let revoked = format!("{} was-revoked", "A".repeat(40));
+    let told = import_for(&registry, "jane@example.net", &revoked).await.unwrap_err().to_string();
+    assert!(told.contains(&format!("aliasd key remove {}", "A".repeat(40))), "{told}");
+    let other = format!("{} was-revoked", "B".repeat(40));
+    let told = import_for(&registry, "jane@example.net", &other).await.unwrap_err().to_string();
+    assert!(!told.contains("key remove"), "{told}");
+}

@@ -86,6 +86,10 @@ impl Directory for Fake {
         })
     }
 
+    async fn encrypting_owner(&self, _: &Address) -> Result<Option<AccountId>, Unavailable> {
+        Ok(None)
+    }
+
     fn count(&self, _: AliasId, _: Counted) {}
 }
 

@@ -55,8 +55,13 @@ impl KeyWatch for Arc<Book> {
         found: &[Inspected],
         _: Timestamp,
     ) -> Result<(), Unavailable> {
-        let data = String::from_utf8(found[0].data.clone()).unwrap();
-        self.certify(&address.to_string(), &data, Origin::Wkd);
+        match found.first() {
+            Some(first) => {
+                let data = String::from_utf8(first.data.clone()).unwrap();
+                self.certify(address.as_normal(), &data, Origin::Wkd);
+            }
+            None => drop(self.certificates.lock().remove(address)),
+        }
         Ok(())
     }
 
@@ -98,7 +103,8 @@ impl KeyWatch for Arc<Book> {
 impl KeyDiscovery for Arc<Book> {
     async fn discover(&self, address: &Address) -> Result<Vec<u8>, DiscoveryFailed> {
         self.asked.fetch_add(1, Ordering::Relaxed);
-        Ok(self.published.lock().get(address).cloned().unwrap_or_default().into_bytes())
+        let published = self.published.lock().get(address).cloned().unwrap_or_default();
+        if published == "away" { Err(DiscoveryFailed(published)) } else { Ok(published.into_bytes()) }
     }
 }
 
@@ -376,12 +382,23 @@ async fn what_a_domain_publishes_is_used_from_the_first_reply_on_and_asked_for_o
 async fn what_a_domain_published_is_asked_for_again_when_it_is_of_no_use_any_more() {
     let world = with_jane();
     world.book.certify("jane@example.org", "broken", Origin::Wkd);
+    world.book.published.lock().insert(address("jane@example.org"), "away".to_owned());
     assert!(owner_answers(&world).await.starts_with("451 4.7.5"), "fail closed");
     world.book.published.lock().insert(address("jane@example.org"), "good".to_owned());
     assert!(owner_answers(&world).await.starts_with("250"));
     assert!(letters(&world, "jane@example.org").iter().all(is_encrypted));
     world.book.certify("jane@example.org", "broken", Origin::Imported);
     assert!(owner_answers(&world).await.starts_with("451 4.7.5"), "what was imported is not replaced");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_domain_that_has_taken_back_its_certificate_is_believed() {
+    let world = with_jane();
+    world.book.certify("jane@example.org", "broken", Origin::Wkd);
+    assert!(owner_answers(&world).await.starts_with("250"));
+    assert!(!letters(&world, "jane@example.org").iter().any(is_encrypted));
+    world.book.certify("jane@example.org", "broken", Origin::Imported);
+    assert!(owner_answers(&world).await.starts_with("451 4.7.5"), "what was imported stays");
 }
 
 #[tokio::test(start_paused = true)]
@@ -610,4 +627,33 @@ async fn what_waits_from_before_there_was_encryption_is_not_sent_in_clear_when_i
         about: Some(about),
     };
     assert_ne!(world.intake.station.privacy_of(&letter).await.ok(), Some(Privacy::Open));
+}
+
+#[tokio::test(start_paused = true)]
+async fn mail_for_a_role_is_encrypted_when_its_reader_is_a_mailbox_that_wants_it() {
+    let book = Book::of([testing::alias()]);
+    book.certify("me@example.net", "good", Origin::Imported);
+    book.mark("me@example.net", true);
+    let world = world_with(book, Policy { postmaster: Some(address("me@example.net")), ..policy() });
+    world.jane_writes(&["postmaster@example.com"]).await;
+    settle().await;
+    let sent = letters(&world, "me@example.net");
+    assert_eq!(sent.len(), 1);
+    assert!(sent.iter().all(is_encrypted), "{sent:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn mail_for_a_role_stays_with_its_sender_when_it_cannot_be_encrypted() {
+    let book = Book::of([testing::alias()]);
+    book.certify("me@example.net", "broken", Origin::Imported);
+    book.mark("me@example.net", true);
+    let world = world_with(book, Policy { postmaster: Some(address("me@example.net")), ..policy() });
+    let reply = world.jane_writes(&["postmaster@example.com"]).await;
+    settle().await;
+    assert!(reply.starts_with("451 4.7.5"), "{reply}");
+    assert!(letters(&world, "me@example.net").iter().all(|letter| !is_from_jane(letter)));
+}
+
+fn is_from_jane(letter: &Delivery) -> bool {
+    memchr::memmem::find(&letter.content.head, b"jane@example.org").is_some()
 }

@@ -8,11 +8,12 @@
 
 use std::cell::Cell;
 
+use ::bytes::Bytes;
 use memchr::{memchr, memmem};
 
-use crate::mail::encoded_word;
 use crate::mail::mime::transfer::{decode_base64, decode_quoted_printable};
-use crate::mail::mime::{Entity, Multipart, Piece, charset};
+use crate::mail::mime::{Entity, Multipart, Parameterized, Piece, charset};
+use crate::mail::{Message, encoded_word};
 
 use super::secrets::Secrets;
 use super::view::Syntax;
@@ -41,12 +42,27 @@ impl Doubt {
 
 /// Whether programs may disagree about where the fields of a header section begin and end, or which of them count.
 pub(super) fn is_strange(entity: &Entity) -> bool {
-    let head = entity.head();
+    entity.is_split_by_force() || is_strange_head(entity.head())
+}
+
+/// The same of a header section that is known to be whole.
+pub(super) fn is_strange_head(head: &Message) -> bool {
     let is_strange_name =
         |name: &str| !name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b));
-    entity.is_split_by_force()
-        || has_strange_octets(head.head().as_ref())
+    has_strange_octets(head.head().as_ref())
         || head.fields().iter().any(|field| head.name(field).is_none_or(is_strange_name))
+}
+
+/// Whether programs may disagree about where lines end: there is a CR alone, or an LF alone where other lines end in both.
+pub(super) fn has_strange_line_ends(text: &[u8]) -> bool {
+    let (mut before, mut lone_cr, mut lone_lf, mut pairs) = (0, false, false, false);
+    for &b in text {
+        lone_cr |= before == b'\r' && b != b'\n';
+        lone_lf |= before != b'\r' && b == b'\n';
+        pairs |= before == b'\r' && b == b'\n';
+        before = b;
+    }
+    lone_cr || lone_lf && pairs
 }
 
 /// Controls, or a CR or an LF alone.
@@ -120,7 +136,20 @@ pub(super) fn shows_anywhere(octets: &[u8], secrets: &Secrets) -> bool {
         || shows(&decode_quoted_printable(octets))
         || shows(encoded_word::decode_with_blanks(octets).as_bytes())
         || shows(charset::decode(octets, Some("utf-7")).text.as_bytes())
+        || has_telling_file_name(octets, secrets)
         || base64_of(octets).any(|decoded| shows(&decoded) || shows(&without_zeros(&decoded)))
+}
+
+/// Whether a part is called by a name that tells somebody, wherever a header section may begin.
+fn has_telling_file_name(octets: &[u8], secrets: &Secrets) -> bool {
+    paragraphs(octets).into_iter().any(|paragraph| {
+        let head = Message::parse(Bytes::copy_from_slice(paragraph));
+        head.fields().iter().any(|field| {
+            let value = Parameterized::parse(head.value(field));
+            let mut names = ["filename", "name"].into_iter().filter_map(|name| value.get(name));
+            names.any(|name| secrets.trace_in_name(name))
+        })
+    })
 }
 
 fn shows_in(octets: &[u8], secrets: &Secrets) -> bool {
@@ -200,8 +229,17 @@ mod tests {
             ("A: \0\r\n\r\n", true),
             ("A b: 1\r\n\r\n", true),
         ] {
-            let entity = Entity::parse(::bytes::Bytes::from(head.to_owned()));
+            let entity = Entity::parse(Bytes::from(head.to_owned()));
             assert_eq!(is_strange(&entity), strange, "{head:?}");
+        }
+    }
+
+    #[test]
+    fn line_ends_may_be_strange() {
+        for (text, strange) in
+            [("a\r\nb\r\n", false), ("a\nb\n", false), ("a\rb", true), ("a\nb\r\n", true), ("a\r", false)]
+        {
+            assert_eq!(has_strange_line_ends(text.as_bytes()), strange, "{text:?}");
         }
     }
 

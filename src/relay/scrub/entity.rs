@@ -56,6 +56,7 @@ impl<'a> Scrubber<'a> {
     /// The reply itself: edits of its header section, and its body if that changes.
     pub fn message(&mut self, message: &Message) -> Result<(FieldEdits, Option<Bytes>), Refused> {
         message.check().map_err(Refused::HeaderSection)?;
+        self.doubt.arises_if(doubt::is_strange_head(message));
         let content = Content::of(message, DEFAULT_TYPE);
         let outcome = self.body(&content, &message.body())?;
         let edits = self.fields(message, Scope::Root).edits(&outcome.description);
@@ -106,6 +107,7 @@ impl<'a> Scrubber<'a> {
             Transfer::Identity => body.clone(),
             encoded => Bytes::from(encoded.decode(body).into_owned()),
         };
+        self.doubt.arises_if(doubt::has_strange_line_ends(&raw));
         // Where there are octets of zero, line feeds may be halves of characters.
         let raw = match transfer::with_crlf(&raw) {
             std::borrow::Cow::Owned(new) if memchr::memchr(0, &raw).is_none() => Bytes::from(new),
