@@ -2,6 +2,7 @@
 
 use crate::dice::{self, Dice};
 use crate::ledger::{Balance, tell};
+use crate::letter::FICKLE;
 use crate::next_hop::{NextHop, Weather};
 use crate::node::Node;
 use crate::record::{Mode, Record, Seen};
@@ -40,7 +41,8 @@ fn a_node_delivers_the_queue_of_a_dead_one() {
     tell(&format!("takeover, with {} final dots in flight:\n{balance}", in_flight.len()));
     balance.must_hold();
     assert_eq!(balance.acknowledged(), 2 * LETTERS, "{balance}");
-    for delivery in &in_flight {
+    // Whoever refuses now and then may have refused the second attempt; the balance has a report of it then.
+    for delivery in in_flight.iter().filter(|(_, recipient)| recipient != FICKLE) {
         assert!(brought_by(&seen, heir).any(|other| other == *delivery), "{delivery:?} was not tried again");
     }
     assert!(balance.second_copies() <= in_flight.len(), "more came twice than was in flight\n{balance}");

@@ -29,6 +29,8 @@ pub struct Installation {
     dns: Option<SocketAddr>,
     /// Further lines of the section `[delivery]`.
     delivery: String,
+    /// Lines before all sections.
+    settings: String,
 }
 
 impl Installation {
@@ -64,6 +66,7 @@ impl Installation {
             trusted_networks: Vec::new(),
             dns: None,
             delivery: String::new(),
+            settings: String::new(),
         };
         installation.write_config();
         installation
@@ -90,6 +93,13 @@ impl Installation {
         self
     }
 
+    /// With another setting, its key written in full: `pgp.autocrypt = true`.
+    pub fn setting(mut self, line: &str) -> Self {
+        self.settings = format!("{}{line}\n", self.settings);
+        self.write_config();
+        self
+    }
+
     /// Other lines for the section `delivery` of the configuration; the next start reads them.
     pub fn set_delivery(&mut self, lines: &str) {
         lines.clone_into(&mut self.delivery);
@@ -109,6 +119,7 @@ impl Installation {
             trusted_networks: self.trusted_networks.clone(),
             dns: self.dns,
             delivery: self.delivery.clone(),
+            settings: self.settings.clone(),
         };
         node.write_config();
         node
@@ -170,6 +181,7 @@ impl Installation {
         let text = format!(
             "hostname = {hostname:?}\n\
              data_dir = {data_dir:?}\n\
+             {settings}\
              [database]\n\
              url = {url:?}\n\
              [secrets]\n\
@@ -188,6 +200,7 @@ impl Installation {
              servers = [{servers}]\n",
             hostname = self.hostname,
             delivery = self.delivery,
+            settings = self.settings,
             url = self.database.url(&data_dir),
             master_key = self.master_key,
             listen = self.listen,

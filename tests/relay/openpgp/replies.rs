@@ -100,7 +100,7 @@ fn a_copy_for_another_mailbox_is_encrypted_to_that(engine: Engine) {
 fn a_certificate_that_came_with_a_letter_is_used_for_the_answer(engine: Engine) {
     for mode in MODES {
         let sink = Sink::start(Script::accept());
-        let aliasd = installation(engine, mode, &sink);
+        let aliasd = installation(engine, mode, &sink).setting("pgp.autocrypt = true");
         let reverse_alias = aliasd.reverse_alias(ALIAS, CONTACT);
         let (jane, certificate) = keys_of(&JANE_AT_HOME);
         let daemon = aliasd.serve();
